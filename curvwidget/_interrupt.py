@@ -1,0 +1,39 @@
+"""A place where long work may be interrupted.
+
+The objective calls `checkpoint` between batches. Whoever runs the work (a worker thread, say) may set, for its own thread only,
+a function that raises there; the exception then leaves the computation with nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["checkpoint", "interruptible"]
+
+_CHECK: ContextVar[Callable[[], None] | None] = ContextVar("curvwidget_interrupt", default=None)
+
+
+def checkpoint() -> None:
+    """Give whoever runs this work the chance to interrupt it (by an exception)."""
+    check = _CHECK.get()
+    if check is not None:
+        check()
+
+
+@contextmanager
+def interruptible(check: Callable[[], None]) -> Iterator[None]:
+    """Within the block, and in this thread alone, let `checkpoint` call ``check``.
+
+    Args:
+        check: Raises where the work shall stop.
+
+    Yields:
+        Nothing.
+    """
+    token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)

@@ -1,0 +1,111 @@
+"""What every result can do: save itself to a file without pickle, and come back from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+__all__ = ["ArrayResult"]
+
+_FORMAT = 1
+Result = TypeVar("Result", bound="ArrayResult")
+_KINDS: dict[str, type[ArrayResult]] = {}
+
+
+class ArrayResult:
+    """Base of the frozen dataclasses that hold arrays.
+
+    A file is a NumPy archive of the arrays and one JSON text with the rest. Nothing in it is unpickled. Fields marked with
+    ``metadata={"saved": False}`` stay out of the file and come back as their default.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Register the result's kind, by which a file names it."""
+        super().__init_subclass__()
+        _KINDS[cls.__name__] = cls
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the result to a ``.npz`` file.
+
+        Args:
+            path: Where to write; an existing file is replaced.
+        """
+        arrays: dict[str, np.ndarray[Any, Any]] = {}
+        header = {"format": _FORMAT, "result": self._pack(arrays, "")}
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, __header__=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls: type[Result], path: str | PathLike[str]) -> Result:
+        """Read a result that `save` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The result, equal to the one saved (tensors on the CPU).
+
+        Raises:
+            ValueError: If the file holds no result of this kind.
+        """
+        with np.load(Path(path), allow_pickle=False) as archive:
+            if "__header__" not in archive:
+                raise ValueError(f"path must be a file written by {cls.__name__}.save, got {str(path)!r}")
+            header = json.loads(str(archive["__header__"]))
+            if header.get("format") != _FORMAT:
+                raise ValueError(f"{str(path)!r} has format {header.get('format')!r}; this version reads format {_FORMAT}")
+            found = header["result"]["kind"]
+            if found != cls.__name__:
+                raise ValueError(f"{str(path)!r} holds a {found}, expected a {cls.__name__}")
+            arrays = {key: archive[key] for key in archive.files}
+        result = _unpack(header["result"], arrays)
+        assert isinstance(result, cls)
+        return result
+
+    def _pack(self, arrays: dict[str, np.ndarray[Any, Any]], prefix: str) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if field.metadata.get("saved", True):
+                fields[field.name] = _pack_value(getattr(self, field.name), arrays, prefix + field.name)
+        return {"kind": type(self).__name__, "fields": fields}
+
+
+def _pack_value(value: Any, arrays: dict[str, np.ndarray[Any, Any]], key: str) -> Any:
+    if isinstance(value, ArrayResult):
+        return value._pack(arrays, key + ".")
+    if isinstance(value, torch.Tensor):
+        arrays[key] = value.detach().cpu().numpy()
+        return {"kind": "tensor", "key": key}
+    if isinstance(value, np.ndarray):
+        arrays[key] = value
+        return {"kind": "array", "key": key}
+    if isinstance(value, tuple):
+        return {"kind": "tuple", "items": [_pack_value(item, arrays, f"{key}.{index}") for index, item in enumerate(value)]}
+    if isinstance(value, dict):
+        return {"kind": "dict", "items": {name: _pack_value(item, arrays, f"{key}.{name}") for name, item in value.items()}}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return {"kind": "plain", "value": value}
+    raise TypeError(f"{key} cannot be saved: {type(value).__name__}")
+
+
+def _unpack(packed: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    kind = packed["kind"]
+    if kind == "plain":
+        return packed["value"]
+    if kind == "array":
+        return arrays[packed["key"]]
+    if kind == "tensor":
+        return torch.from_numpy(arrays[packed["key"]])
+    if kind == "tuple":
+        return tuple(_unpack(item, arrays) for item in packed["items"])
+    if kind == "dict":
+        return {name: _unpack(item, arrays) for name, item in packed["items"].items()}
+    if kind not in _KINDS:
+        raise ValueError(f"the file holds a {kind!r}, which this version does not know")
+    return _KINDS[kind](**{name: _unpack(item, arrays) for name, item in packed["fields"].items()})

@@ -1,0 +1,74 @@
+"""A symmetric matrix known only by its products with vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["HasHessian", "SymmetricOperator", "as_operator"]
+
+
+@dataclass(frozen=True, eq=False)
+class SymmetricOperator:
+    """A symmetric matrix A of shape (N, N) known only by v ↦ A·v.
+
+    Attributes:
+        size: N.
+        matmat: Maps ``(k, N)`` to ``(k, N)``: each row v to A·v.
+        dtype: Of the vectors that it takes and gives.
+        device: Where the vectors lie.
+        blocks: Named, disjoint stretches of the N coordinates (the parameters of a network), for results by block; may be empty.
+    """
+
+    size: int
+    matmat: Callable[[Tensor], Tensor]
+    dtype: torch.dtype = torch.float64
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    blocks: dict[str, slice] = field(default_factory=dict)
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """Multiply vectors by the matrix.
+
+        Args:
+            vectors: ``(N,)``, or a block of rows ``(k, N)``.
+
+        Returns:
+            The products, of the same shape.
+        """
+        if vectors.ndim == 1:
+            return self.matmat(vectors.unsqueeze(0)).squeeze(0)
+        return self.matmat(vectors)
+
+
+class HasHessian(Protocol):
+    """Anything that gives its Hessian as an operator: an objective, say."""
+
+    def hessian(self) -> SymmetricOperator:
+        """Return the Hessian as an operator."""
+
+
+def as_operator(thing: SymmetricOperator | HasHessian) -> SymmetricOperator:
+    """Return the operator, or the Hessian of whatever has one.
+
+    Args:
+        thing: An operator, or an object with a method ``hessian()`` that returns one.
+
+    Returns:
+        The operator.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    if isinstance(thing, SymmetricOperator):
+        return thing
+    hessian = getattr(thing, "hessian", None)
+    if not callable(hessian):
+        raise TypeError(f"expected an Objective or a SymmetricOperator, got {type(thing).__name__}")
+    operator = hessian()
+    if not isinstance(operator, SymmetricOperator):
+        raise TypeError(f"{type(thing).__name__}.hessian() must return a SymmetricOperator, got {type(operator).__name__}")
+    return operator

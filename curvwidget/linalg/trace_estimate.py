@@ -1,0 +1,66 @@
+"""An estimate of a trace, with its error and its cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from curvwidget._results import ArrayResult
+
+__all__ = ["TraceEstimate"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class TraceEstimate(ArrayResult):
+    """The trace of a symmetric matrix of size N, estimated.
+
+    Attributes:
+        trace: The estimate of tr(A).
+        stderr: Its standard error; 0 where the trace is exact, NaN while one sample says nothing of its error.
+        size: N.
+        method: How it was estimated.
+        samples: One unbiased estimate a probe ``(S,)``.
+        history: Running estimate, its standard error and the cost so far ``(T, 3)``; the cost counts HVPs, or loss evaluations for
+            the method that needs no HVP.
+        trace_of_square: The estimate of tr(A²), NaN where the method gives none.
+        trace_of_square_stderr: Its standard error.
+        by_block: The trace of each named block of A; empty where the operator has no blocks or the method gives none.
+        seed: Seed of the probes, None where nothing was drawn.
+        hvps: Matrix-vector products spent.
+        evaluations: Loss evaluations spent.
+        step: Length ‖Δθ‖ of a difference step; None without differences.
+        step_disagreement: Relative disagreement of the curvatures from the step and from half of it; None without differences.
+        progress: Share of the work done, in [0, 1].
+        notes: What a reader must know to trust the numbers, in words; may be empty.
+    """
+
+    trace: float
+    stderr: float
+    size: int
+    method: str
+    samples: Array
+    history: Array
+    trace_of_square: float = float("nan")
+    trace_of_square_stderr: float = float("nan")
+    by_block: dict[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    hvps: int = 0
+    evaluations: int = 0
+    step: float | None = None
+    step_disagreement: float | None = None
+    progress: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mean_curvature(self) -> float:
+        """tr(A)/N, the mean curvature of the original space."""
+        return self.trace / self.size
+
+    @property
+    def mean_curvature_stderr(self) -> float:
+        """Standard error of the mean curvature."""
+        return self.stderr / self.size
