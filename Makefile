@@ -1,0 +1,128 @@
+# Everything starts here. On a machine with Python (3.10 or later), git and make:
+#
+#     make demo       the lectures, in JupyterLab
+#     make test       every test
+#
+# Each target makes what it needs first, and nothing is made twice: what was done is remembered by the files in .venv/stamps,
+# which are older or newer than what they were made from.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+
+# Where the machine has no Node, .venv/bin holds one (tools/ensure_node.sh); npm must find it first.
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+NPM := $(WITH_NODE) npm --prefix js --no-fund --no-audit --no-update-notifier
+
+# The front end joins in as soon as js/ holds one.
+ifneq ($(wildcard js/src/*.ts),)
+FRONT_END := $(STAMPS)/front-end
+NODE_MODULES := $(STAMPS)/node-modules
+endif
+JS_SOURCES := $(shell find js -name node_modules -prune -o -name coverage -prune -o -type f -print 2>/dev/null)
+
+##@ For everybody
+
+.PHONY: help
+help: ## What can be made
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: env ## The lectures in JupyterLab (ARGS=--no-browser to serve without opening, ARGS="--port 8890")
+	$(BIN)/python -m curvwidget demo $(ARGS)
+
+.PHONY: test
+test: test-js browser env ## Every test: vitest, Python with doctests, browser, notebooks (ARGS="-k saddle" goes to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+##@ For developers
+
+.PHONY: test-python
+test-python: env ## The Python tests and doctests alone: no browser, no notebooks
+	$(BIN)/python -m pytest -m "not browser and not notebook" $(ARGS)
+
+.PHONY: test-browser
+test-browser: browser env ## The browser tests alone
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+.PHONY: test-notebooks
+test-notebooks: env ## The notebooks alone, each run from top to bottom
+	$(BIN)/python -m pytest -m notebook tests/notebooks $(ARGS)
+
+.PHONY: test-js
+test-js: $(NODE_MODULES) ## The front end's tests (vitest)
+ifdef FRONT_END
+	$(NPM) run test
+endif
+
+.PHONY: lint
+lint: env $(NODE_MODULES) ## ruff check, ruff format --check, biome
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+ifdef FRONT_END
+	$(NPM) run lint
+endif
+
+.PHONY: types
+types: env $(NODE_MODULES) ## mypy --strict, tsc
+	$(BIN)/mypy
+ifdef FRONT_END
+	$(NPM) run typecheck
+endif
+
+.PHONY: format
+format: env ## Let ruff put the Python files in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: build
+build: env ## Wheel and sdist, in dist/
+	rm -rf dist
+	$(WITH_NODE) $(BIN)/python -m build
+
+.PHONY: clean
+clean: ## Remove what was made: environment, front end, caches
+	rm -rf $(VENV) dist build js/node_modules js/coverage
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/browser/screenshots
+	find curvwidget/static -type f ! -name .gitkeep -delete
+	find curvwidget tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+##@ What these need
+
+.PHONY: env
+env: $(STAMPS)/package $(FRONT_END) ## The environment, in .venv
+
+.PHONY: front-end
+front-end: $(FRONT_END) ## The widgets' front end, in curvwidget/static
+
+.PHONY: browser
+browser: ## Chromium for the browser tests: under CI=true installed where it is missing, else left to you
+	@sh tools/ensure_browser.sh
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	{ echo "curvwidget needs Python 3.10 or later; say which by make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/package: pyproject.toml constraints.txt $(wildcard hatch_build.py) | $(BIN)/pip $(FRONT_END)
+	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/node: tools/ensure_node.sh | $(BIN)/pip
+	sh tools/ensure_node.sh $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/node-modules: js/package.json js/package-lock.json $(STAMPS)/node
+	$(NPM) ci
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/front-end: $(JS_SOURCES) $(STAMPS)/node-modules
+	$(NPM) run build
+	@mkdir -p $(STAMPS) && touch $@

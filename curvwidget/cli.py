@@ -1,0 +1,153 @@
+"""The command ``curvwidget``: the lectures in JupyterLab (``demo``), and what a bug report needs to say (``info``)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["demo_settings", "lab_command", "main"]
+
+#: The lecture that the demo opens, in the folder that it serves.
+FIRST_LECTURE = "01-quickstart.ipynb"
+#: Whose versions decide how the widgets work.
+REPORTED = (
+    *("curvwidget", "torch", "numpy", "scipy", "ipywidgets", "anywidget", "bqplot", "ipyvolume"),
+    *("ipykernel", "jupyterlab", "notebook", "voila"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows the command's name; ``None`` takes it from the process.
+
+    Returns:
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(prog="curvwidget", description="Look at the loss landscape of a PyTorch model.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="open the lectures in JupyterLab")
+    demo.add_argument("--no-browser", action="store_true", help="serve, and only say where; open nothing")
+    demo.add_argument("--port", type=int, default=8888, help="the port asked for; the next free one is taken (default: 8888)")
+    demo.add_argument("--folder", type=Path, help="a folder of notebooks (default: notebooks/ of the clone)")
+    commands.add_parser("info", help="print versions, devices and threads")
+    options = parser.parse_args(arguments)
+
+    if options.command == "info":
+        print("\n".join(describe_installation()))
+        return 0
+    try:
+        return demonstrate(_lectures(options.folder), port=options.port, browser=not options.no_browser)
+    except FileNotFoundError as missing:
+        print(f"curvwidget demo: {missing}", file=sys.stderr)
+        return 2
+
+
+def demonstrate(folder: Path, *, port: int = 8888, browser: bool = True) -> int:
+    """Serve a folder of notebooks in JupyterLab, on this machine alone, until the user ends it.
+
+    Args:
+        folder: The notebooks.
+        port: The port to ask for.
+        browser: Whether to open the user's browser on the first lecture.
+
+    Returns:
+        JupyterLab's exit status.
+    """
+    configuration = Path(tempfile.mkdtemp(prefix="curvwidget-demo-"))
+    try:
+        settings = configuration / "labconfig" / "default_setting_overrides.json"
+        settings.parent.mkdir()
+        settings.write_text(json.dumps(demo_settings()), encoding="utf-8")
+        search = [str(configuration), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+        environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(search)}
+        with subprocess.Popen(lab_command(folder, port=port, browser=browser), env=environment) as server:
+            while True:
+                try:
+                    return server.wait()
+                except KeyboardInterrupt:  # the terminal has told the server as well, which ends by itself
+                    continue
+    finally:
+        shutil.rmtree(configuration, ignore_errors=True)
+
+
+def lab_command(folder: Path, *, port: int, browser: bool) -> list[str]:
+    """Say how JupyterLab is started for the demo.
+
+    Args:
+        folder: The folder of notebooks that it serves.
+        port: The port to ask for; Jupyter takes the next free one.
+        browser: Whether to open the user's browser.
+
+    Returns:
+        The command and its arguments.
+    """
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", "--answer-yes"]
+    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/doc/tree/{FIRST_LECTURE}"]
+    if not browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # a container's only user; the server listens to this machine alone
+    return command
+
+
+def demo_settings() -> dict[str, dict[str, object]]:
+    """Return JupyterLab's settings for the demo, which hold where the user has chosen nothing else.
+
+    Returns:
+        Settings by plugin. They keep the question about Jupyter's news off the lecturer's screen.
+    """
+    return {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+def describe_installation() -> list[str]:
+    """Describe the installation, for a bug report.
+
+    Returns:
+        Lines of text: versions, devices, threads.
+    """
+    import torch
+
+    lines = [f"{name:<12}{_version(name)}" for name in REPORTED]
+    lines.append(f"{'python':<12}{platform.python_version()} on {platform.platform()}")
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    lines.append(f"{'devices':<12}{', '.join(['cpu', *devices])}")
+    lines.append(f"{'threads':<12}{torch.get_num_threads()} of {os.cpu_count()} processors")
+    return lines
+
+
+def _lectures(folder: Path | None) -> Path:
+    """Return the folder of lectures, or say what is missing.
+
+    Args:
+        folder: What the user named; ``None`` looks beside the package, where a clone has them.
+
+    Returns:
+        The folder, which holds the first lecture.
+
+    Raises:
+        FileNotFoundError: If it does not.
+    """
+    found = (folder or Path(__file__).parents[1] / "notebooks").resolve()
+    if not (found / FIRST_LECTURE).is_file():
+        raise FileNotFoundError(f"{found} holds no {FIRST_LECTURE}; run this in a clone, or name the lectures by --folder")
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
