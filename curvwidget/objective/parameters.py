@@ -1,0 +1,146 @@
+"""Which parameters of a model make up θ, and where each of them stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ParameterBlock", "ParameterFilter", "ParameterLayout", "select_parameters"]
+
+ParameterFilter = str | Sequence[str] | Callable[[str, Tensor], bool] | None
+
+
+@dataclass(frozen=True)
+class ParameterBlock:
+    """One parameter tensor's place in θ.
+
+    Attributes:
+        name: Its name in the model.
+        shape: Its shape in the model.
+        offset: Index in θ of its first entry.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Number of its entries."""
+        return prod(self.shape)
+
+    @property
+    def slice(self) -> slice:
+        """Its stretch of θ."""
+        return slice(self.offset, self.offset + self.size)
+
+
+@dataclass(frozen=True)
+class ParameterLayout:
+    """How named tensors lie one after the other in θ.
+
+    Attributes:
+        blocks: One a tensor, in the model's order.
+        dtypes: The dtype that each tensor has in the model.
+    """
+
+    blocks: tuple[ParameterBlock, ...]
+    dtypes: tuple[torch.dtype, ...]
+
+    @property
+    def n_parameters(self) -> int:
+        """N, the length of θ."""
+        return sum(block.size for block in self.blocks)
+
+    def flatten(self, tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+        """Lay tensors one after the other.
+
+        Args:
+            tensors: One a block.
+            dtype: Of the result.
+
+        Returns:
+            A fresh vector ``(N,)``.
+        """
+        return torch.cat([tensor.detach().reshape(-1).to(dtype) for tensor in tensors])
+
+    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+        """Cut θ into the model's tensors, differentiably.
+
+        Args:
+            theta: ``(N,)``.
+
+        Returns:
+            Views of θ by name (copies where the model's dtype differs from that of θ).
+        """
+        pieces = theta.split([block.size for block in self.blocks])
+        return {
+            block.name: piece.view(block.shape).to(dtype)
+            for block, piece, dtype in zip(self.blocks, pieces, self.dtypes, strict=True)
+        }
+
+
+def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str, Tensor]:
+    """Pick the parameters that make up θ.
+
+    Args:
+        model: The model; a tensor tied to several names counts once, under its first name.
+        parameters: None for all that require grad; a name or names, with globs (``"layers.3.*"``); or a predicate
+            ``(name, tensor) -> bool``.
+
+    Returns:
+        The chosen tensors by name, in the model's order.
+
+    Raises:
+        TypeError: If a parameter is not of a real floating-point type, or the filter is of no known kind.
+        ValueError: If nothing is chosen, or a name matches nothing.
+    """
+    named = dict(model.named_parameters())
+    if not named:
+        raise ValueError(f"model must have parameters, got {type(model).__name__} without any")
+    if parameters is None:
+        chosen = {name: tensor for name, tensor in named.items() if tensor.requires_grad}
+        if not chosen:
+            raise ValueError("model must have a parameter that requires grad, got none; choose some with parameters=")
+    elif callable(parameters):
+        chosen = {name: tensor for name, tensor in named.items() if parameters(name, tensor)}
+        if not chosen:
+            raise ValueError("parameters must accept at least one parameter, got a predicate that accepts none")
+    else:
+        chosen = _match_names(model, named, [parameters] if isinstance(parameters, str) else list(parameters))
+    for name, tensor in chosen.items():
+        if isinstance(tensor, nn.UninitializedParameter):
+            raise ValueError(f"model must be initialized: parameter {name!r} has no shape yet; run one batch through it first")
+        if not tensor.is_floating_point():
+            raise TypeError(f"parameters must be real floating-point tensors, got {name!r} of {tensor.dtype}")
+        if tensor.numel() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"model must have finite parameters, got NaN or inf in {name!r}")
+    if sum(tensor.numel() for tensor in chosen.values()) == 0:
+        raise ValueError("parameters must hold at least one number, got only empty tensors")
+    return {name: tensor for name, tensor in chosen.items() if tensor.numel()}
+
+
+def _match_names(model: nn.Module, named: dict[str, nn.Parameter], patterns: Sequence[object]) -> dict[str, Tensor]:
+    if not patterns:
+        raise ValueError("parameters must name at least one parameter, got an empty list")
+    # A tied tensor may be asked for by any of its names.
+    first_name = {id(tensor): name for name, tensor in named.items()}
+    picked: set[str] = set()
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(f"parameters must be names, a predicate or None, got {type(pattern).__name__} in it")
+        matches = {
+            first_name[id(tensor)]
+            for name, tensor in model.named_parameters(remove_duplicate=False)
+            if fnmatchcase(name, pattern)
+        }
+        if not matches:
+            known = ", ".join(list(named)[:8]) + (", …" if len(named) > 8 else "")
+            raise ValueError(f"parameters must match the model's names, got {pattern!r}; the model has {known}")
+        picked |= matches
+    return {name: tensor for name, tensor in named.items() if name in picked}
