@@ -1,0 +1,73 @@
+// The anywidget of `VerdictBar`: a sign, a sentence and a few numbers.
+
+import type { Render } from "@anywidget/types";
+import { html, svg } from "./dom";
+
+export interface VerdictTraits {
+  sentence: string;
+  facts: [string, string, string][];
+  kind: Kind;
+  theme: "auto" | "light" | "dark";
+}
+
+type Kind = "saddle" | "minimum" | "maximum" | "flat" | "busy" | "error" | "";
+
+// Each verdict by the shape that it names, so that no colour need be told from another; the ball lies where the model is.
+const SHAPES: Record<Exclude<Kind, "">, { path: string; ball?: [number, number]; name: string }> = {
+  saddle: { path: "M3 11Q15 33 27 11M3 23Q15 3 27 23", ball: [15, 17.5], name: "saddle" },
+  minimum: { path: "M4 6Q15 42 26 6", ball: [15, 19], name: "minimum" },
+  maximum: { path: "M4 26Q15 -8 26 26", ball: [15, 5], name: "maximum" },
+  flat: { path: "M3 20H27", ball: [15, 15.5], name: "flat" },
+  busy: { path: "M15 4A11 11 0 1 1 4 15", name: "computing" },
+  error: { path: "M15 3L28 26H2ZM15 11V18M15 22V22.2", name: "error" },
+};
+
+function sign(kind: Kind): SVGElement[] {
+  const shape = kind && SHAPES[kind];
+  if (!shape) return [];
+  const line = svg("path", {
+    d: shape.path,
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": 2.2,
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+    ...(kind === "busy" ? { class: "cw-verdict-turning" } : {}),
+  });
+  const ball = shape.ball ? [svg("circle", { cx: shape.ball[0], cy: shape.ball[1], r: 3.4, fill: "currentColor" })] : [];
+  return [svg("svg", { viewBox: "0 0 30 30", width: 30, height: 30, role: "img", "aria-label": shape.name }, line, ...ball)];
+}
+
+const render: Render<VerdictTraits> = ({ model, el }) => {
+  const mark = html("div", { class: "cw-verdict-sign" });
+  const sentence = html("div", { class: "cw-verdict-sentence", role: "status", "aria-live": "polite" });
+  const facts = html("dl", { class: "cw-verdict-facts" });
+  const root = html("div", { class: "cw-root cw-verdict" }, mark, sentence, facts);
+  el.append(root);
+  const draws: Record<keyof VerdictTraits, () => void> = {
+    theme: () => root.setAttribute("data-theme", model.get("theme")),
+    kind: () => {
+      root.setAttribute("data-kind", model.get("kind"));
+      mark.replaceChildren(...sign(model.get("kind")));
+    },
+    sentence: () => {
+      sentence.textContent = model.get("sentence");
+    },
+    facts: () =>
+      facts.replaceChildren(
+        ...model
+          .get("facts")
+          .map(([name, value, tooltip]) => html("div", { title: tooltip }, html("dt", {}, name), html("dd", {}, value))),
+      ),
+  };
+  for (const [name, draw] of Object.entries(draws)) {
+    model.on(`change:${name as keyof VerdictTraits}`, draw);
+    draw();
+  }
+  return () => {
+    for (const [name, draw] of Object.entries(draws)) model.off(`change:${name as keyof VerdictTraits}`, draw);
+    root.remove();
+  };
+};
+
+export default { render };
