@@ -1,0 +1,7 @@
+"""The loss on a grid over one, two or three directions."""
+
+from curvwidget.slices.evaluate import slice_loss, stream_slice
+from curvwidget.slices.loss_slice import LossSlice
+from curvwidget.slices.span import auto_span, span_from_curvature
+
+__all__ = ["LossSlice", "auto_span", "slice_loss", "span_from_curvature", "stream_slice"]

@@ -1,0 +1,65 @@
+"""Hessian directions: the eigenvectors that show a saddle where there is one."""
+
+from __future__ import annotations
+
+from curvwidget.directions.directions import Directions
+from curvwidget.linalg import Eigenpairs, extreme_eigenpairs
+from curvwidget.objective import Objective
+
+__all__ = ["directions_from_eigenpairs", "hessian_directions"]
+
+
+def hessian_directions(
+    objective: Objective, *, largest: int = 1, smallest: int = 1, tol: float = 1e-3, seed: int = 0
+) -> Directions:
+    """Find the eigenvectors of the largest and of the smallest Hessian eigenvalues.
+
+    They have unit length and are never rescaled: the curvature along each is its eigenvalue (Böttcher and Wheeler,
+    arXiv:2208.13219).
+
+    Args:
+        objective: The loss at θ.
+        largest: How many from the upper end of the spectrum.
+        smallest: How many from the lower end.
+        tol: Relative tolerance of the residuals, see `extreme_eigenpairs`.
+        seed: Seed of the start vector.
+
+    Returns:
+        Directions in descending order of eigenvalue, with eigenvalues and residuals. An eigenvalue that did not converge says so in
+        its label.
+
+    Raises:
+        ValueError: If an option is refused.
+
+    Example:
+        >>> import torch, curvwidget as cw
+        >>> saddle = cw.Objective.from_function(lambda t: t[0] ** 2 - t[1] ** 2, torch.zeros(2, dtype=torch.float64))
+        >>> cw.hessian_directions(saddle).eigenvalues.round(6).tolist()
+        [2.0, -2.0]
+    """
+    return directions_from_eigenpairs(extreme_eigenpairs(objective, largest=largest, smallest=smallest, tol=tol, seed=seed))
+
+
+def directions_from_eigenpairs(eigenpairs: Eigenpairs) -> Directions:
+    """Make axes of eigenvectors.
+
+    Args:
+        eigenpairs: What an eigensolver found.
+
+    Returns:
+        One direction an eigenpair, in the same order.
+    """
+    total = len(eigenpairs.values)
+    labels = []
+    for index, (value, converged) in enumerate(zip(eigenpairs.values, eigenpairs.converged, strict=True)):
+        upper = index < eigenpairs.largest
+        rank = index + 1 if upper else total - index
+        name = ("λ_max" if upper else "λ_min") if rank == 1 else f"λ_{rank}" if upper else f"λ_N−{rank - 1}"
+        number = f"{value:.3g}".replace("-", "−")
+        labels.append(f"{name} = {number}" + ("" if converged else " (not converged)"))
+    return Directions(
+        vectors=eigenpairs.vectors,
+        labels=tuple(labels),
+        eigenvalues=eigenpairs.values,
+        residuals=eigenpairs.residuals,
+    )

@@ -1,0 +1,65 @@
+"""Normalizations of random directions. Eigenvectors are never rescaled."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from curvwidget.objective import Objective
+
+__all__ = ["NORMALIZATIONS", "Normalization", "normalize"]
+
+Normalization = Literal["unit", "filter", "layer", "model"] | None
+NORMALIZATIONS: tuple[Normalization, ...] = (None, "unit", "filter", "layer", "model")
+
+
+def normalize(vectors: Tensor, objective: Objective, normalization: Normalization) -> Tensor:
+    """Scale directions as asked.
+
+    Args:
+        vectors: ``(k, N)``.
+        objective: Gives θ and its blocks.
+        normalization: See `random_directions`.
+
+    Returns:
+        The scaled directions ``(k, N)``, a new tensor; the given one where nothing is to do.
+
+    Raises:
+        ValueError: If a direction is zero after the normalization.
+    """
+    if normalization is None:
+        return vectors
+    if normalization == "unit":
+        return vectors / vectors.norm(dim=1, keepdim=True)
+    theta = objective.theta.to(vectors.dtype)
+    if normalization == "model":
+        scaled = vectors * (theta.norm() / vectors.norm(dim=1, keepdim=True))
+    else:
+        scaled = torch.empty_like(vectors)
+        for block in objective.blocks:
+            by_filter = normalization == "filter"
+            rows = _rows(block.shape) if by_filter else 1
+            if by_filter and rows == 0:
+                scaled[:, block.slice] = 0
+            else:
+                scaled[:, block.slice] = _match_rows(vectors[:, block.slice], theta[block.slice], rows)
+    if bool((scaled == 0).all(dim=1).any()):
+        raise ValueError(
+            f"normalization {normalization!r} leaves nothing of the direction: θ is zero, or holds only biases; use None or 'unit'"
+        )
+    return scaled
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    """Number of filters of a parameter tensor: one an entry of its first dimension; none where it is a bias or a scale."""
+    return shape[0] if len(shape) > 1 else 0
+
+
+def _match_rows(vectors: Tensor, theta: Tensor, rows: int) -> Tensor:
+    """Give each of ``rows`` equal stretches of the vectors the length of that stretch of θ."""
+    split = vectors.view(len(vectors), rows, -1)
+    target = theta.view(rows, -1).norm(dim=1, keepdim=True)
+    length = split.norm(dim=2, keepdim=True)
+    return (split * (target / length.clamp_min(torch.finfo(vectors.dtype).tiny))).reshape(len(vectors), -1)

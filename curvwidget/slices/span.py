@@ -1,0 +1,89 @@
+"""How far a slice reaches so that its picture shows something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from curvwidget._checks import check_positive
+from curvwidget.directions import Directions
+from curvwidget.objective import Objective
+
+__all__ = ["auto_span", "check_span", "span_from_curvature"]
+
+Array = np.ndarray[Any, Any]
+
+_LEAST_CHANGE = 1e-2  # of the loss: below it a picture of a nearly perfect fit would show only rounding
+_REACH = 0.5  # a step is at most this share of ‖θ‖ (or of 1 near θ = 0): farther out a local picture says nothing
+
+
+def check_span(span: object, count: int) -> tuple[float, ...]:
+    """Return the half-width of each axis.
+
+    Args:
+        span: One number, or one an axis.
+        count: Number of axes.
+
+    Returns:
+        One positive number an axis.
+
+    Raises:
+        TypeError: If a half-width is no number.
+        ValueError: If one is not positive and finite, or there are not as many as axes.
+    """
+    if isinstance(span, str):
+        raise ValueError(f"span must be 'auto', a number or one number an axis, got {span!r}")
+    given = list(span) if isinstance(span, (Sequence, np.ndarray)) else [span] * count
+    if len(given) != count:
+        raise ValueError(f"span must be one number or {count}, one an axis, got {len(given)}")
+    return tuple(check_positive("span", number) for number in given)
+
+
+def auto_span(objective: Objective, directions: Directions) -> tuple[float, ...]:
+    """Choose the half-width of each axis from the projected curvature at θ.
+
+    Args:
+        objective: The loss at θ.
+        directions: k directions; costs one HVP each.
+
+    Returns:
+        k half-widths, in units of the directions.
+    """
+    products = objective.hvp(directions.vectors).double()
+    vectors = directions.vectors.double()
+    return span_from_curvature(
+        loss=objective.loss(),
+        gradient=(vectors @ objective.gradient().double()).cpu().numpy(),
+        curvature=(vectors * products).sum(dim=1).cpu().numpy(),
+        norms=directions.norms,
+        theta_norm=float(objective.theta.double().norm()),
+    )
+
+
+def span_from_curvature(
+    *, loss: float, gradient: Array, curvature: Array, norms: Array, theta_norm: float
+) -> tuple[float, ...]:
+    """Choose half-widths at which the quadratic model changes the loss by about as much as there is.
+
+    Each axis reaches to the s with |g|·s + ½·|κ|·s² = max(|L|, 0.01), so that a steep and a flat axis show the same change of the
+    loss side by side; but no farther than half of ‖θ‖ (or ½ where ‖θ‖ < 1).
+
+    Args:
+        loss: L(θ).
+        gradient: Slope along each direction ``(k,)``.
+        curvature: Curvature along each direction ``(k,)``.
+        norms: Length of each direction ``(k,)``.
+        theta_norm: ‖θ‖.
+
+    Returns:
+        k half-widths, in units of the directions, rounded to two digits.
+    """
+    change = max(abs(loss), _LEAST_CHANGE)
+    slope, bend = np.abs(gradient), np.abs(curvature)
+    # The stable form of the positive root; it holds for no bend (change / slope) and for no slope (√(2·change / bend)).
+    with np.errstate(divide="ignore"):
+        reach = 2 * change / (slope + np.sqrt(slope**2 + 2 * bend * change))
+    reach = np.minimum(reach, _REACH * max(theta_norm, 1.0) / norms)
+    return tuple(float(f"{value:.1e}") for value in reach)
