@@ -1,0 +1,22 @@
+"""What the Hessian looks like along directions, what the mean curvature predicts, and what to say about it."""
+
+from curvwidget.curvature.ensemble import sample_projections, stream_projections
+from curvwidget.curvature.prediction import ProjectionPrediction, predict_projections
+from curvwidget.curvature.project import project_curvature
+from curvwidget.curvature.projected import ProjectedCurvature
+from curvwidget.curvature.sample import ProjectionSample
+from curvwidget.curvature.trace import estimate_trace, stream_trace
+from curvwidget.linalg import TraceEstimate
+
+__all__ = [
+    "ProjectedCurvature",
+    "ProjectionPrediction",
+    "ProjectionSample",
+    "TraceEstimate",
+    "estimate_trace",
+    "predict_projections",
+    "project_curvature",
+    "sample_projections",
+    "stream_projections",
+    "stream_trace",
+]

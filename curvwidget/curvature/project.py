@@ -1,0 +1,98 @@
+"""Projecting the Hessian on a few directions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from curvwidget._checks import check_choice
+from curvwidget.curvature.differences import choose_step, difference_matrix
+from curvwidget.curvature.projected import ProjectedCurvature
+from curvwidget.directions import Directions
+from curvwidget.objective import Objective
+
+__all__ = ["METHODS", "ProjectionMethod", "project_curvature", "project_products"]
+
+Array = np.ndarray[Any, Any]
+ProjectionMethod = Literal["hvp", "difference"]
+METHODS: tuple[ProjectionMethod, ...] = ("hvp", "difference")
+
+# A Hessian-vector product is exact to some tens of roundings of its largest intermediate, which the longest product stands for.
+_ROUNDINGS = 16
+
+
+def project_curvature(
+    objective: Objective, directions: Directions, *, method: ProjectionMethod = "hvp"
+) -> ProjectedCurvature:
+    """Compute the Hessian as it is seen along a few directions: M_ij = v_iᵀ·H·v_j.
+
+    For Gaussian random directions E[M] = tr(H)·I, whatever the signs of the eigenvalues of H (Böttcher and Wheeler,
+    arXiv:2208.13219).
+
+    Args:
+        objective: The loss at θ.
+        directions: k directions.
+        method: ``"hvp"``: by k Hessian-vector products; ``"difference"``: by differences of losses alone.
+
+    Returns:
+        The matrix with its eigenvalues (the principal curvatures), the slope, and the error of both.
+
+    Raises:
+        ValueError: If an option is unknown or the directions have the wrong length.
+
+    Example:
+        >>> import torch, curvwidget as cw
+        >>> saddle = cw.Objective.from_function(lambda t: t[0] ** 2 - t[1] ** 2, torch.zeros(2, dtype=torch.float64))
+        >>> seen = cw.project_curvature(saddle, cw.hessian_directions(saddle))
+        >>> seen.verdict, seen.principal.round(6).tolist()
+        ('saddle', [-2.0, 2.0])
+    """
+    check_choice("method", method, METHODS)
+    if directions.n_parameters != objective.n_parameters:
+        raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
+    gradient = objective.gradient().double()
+    evaluations = hvps = 0
+    notes: tuple[str, ...] = ()
+    if method == "hvp":
+        matrix, error = project_products(directions.vectors, objective.hvp(directions.vectors))
+        hvps = len(directions)
+    else:
+        step = choose_step(objective, directions.vectors)
+        matrix, error, spent = difference_matrix(objective, directions, step)
+        evaluations, notes = step.evaluations + spent, step.notes
+    return ProjectedCurvature(
+        matrix=matrix,
+        principal=np.linalg.eigvalsh(matrix),
+        gradient=(directions.vectors.double() @ gradient).cpu().numpy(),
+        error=error,
+        gram=directions.gram,
+        loss=objective.loss(),
+        gradient_norm=float(gradient.norm()),
+        labels=directions.labels,
+        method=method,
+        hvps=hvps,
+        evaluations=evaluations,
+        notes=notes,
+    )
+
+
+def project_products(vectors: Tensor, products: Tensor) -> tuple[Array, float]:
+    """Project the Hessian by products that are already known.
+
+    Args:
+        vectors: v_i ``(k, N)``.
+        products: H·v_i ``(k, N)``.
+
+    Returns:
+        The symmetrized matrix ``(k, k)`` float64, and a bound on the numerical error of its eigenvalues: the asymmetry found, or the
+        rounding expected, whichever is larger.
+    """
+    left, right = vectors.double(), products.double()
+    raw = (left @ right.T).cpu().numpy()
+    rounding = torch.finfo(products.dtype).eps * _ROUNDINGS * float(left.norm(dim=1).max() * right.norm(dim=1).max())
+    asymmetry = float(np.abs(raw - raw.T).max()) / 2
+    # An error e in each entry moves an eigenvalue by at most k·e.
+    return (raw + raw.T) / 2, len(vectors) * max(rounding, asymmetry)
