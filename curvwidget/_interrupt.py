@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["checkpoint", "interruptible"]
+__all__ = ["checkpoint", "interruptible", "shielded"]
 
 _CHECK: ContextVar[Callable[[], None] | None] = ContextVar("curvwidget_interrupt", default=None)
 
@@ -33,6 +33,20 @@ def interruptible(check: Callable[[], None]) -> Iterator[None]:
         Nothing.
     """
     token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Within the block, and in this thread alone, let `checkpoint` do nothing: for one step of work that shall be taken up again.
+
+    Yields:
+        Nothing.
+    """
+    token = _CHECK.set(None)
     try:
         yield
     finally:

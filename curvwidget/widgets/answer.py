@@ -1,0 +1,229 @@
+"""How the explorer answers a request: first the picture, then what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from curvwidget._interrupt import shielded
+from curvwidget.curvature import (
+    ProjectedCurvature,
+    ProjectionSample,
+    TraceEstimate,
+    project_curvature,
+    stream_projections,
+    stream_trace,
+)
+from curvwidget.directions import (
+    Directions,
+    blend_directions,
+    directions_from_eigenpairs,
+    gradient_direction,
+    random_directions,
+)
+from curvwidget.linalg import Eigenpairs, stream_eigenpairs
+from curvwidget.objective import Objective
+from curvwidget.slices import LossSlice, span_from_curvature, stream_slice
+from curvwidget.widgets.request import AxisSource, EigenAxis, GradientAxis, RandomAxis, Request
+
+__all__ = ["Answerer", "Known", "Update"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of θ whatever plane is shown; each may be unfinished.
+
+    Attributes:
+        eigenpairs: Both ends of the spectrum.
+        trace: The trace by Hutchinson.
+        slice_trace: The trace from slices alone.
+        sample: The curvatures of random planes.
+    """
+
+    eigenpairs: Eigenpairs | None = None
+    trace: TraceEstimate | None = None
+    slice_trace: TraceEstimate | None = None
+    sample: ProjectionSample | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """One result on the way to the answer.
+
+    Attributes:
+        doing: What is being done, in words.
+        progress: Share of that, in [0, 1].
+        picture: Whether the picture itself is still being made, and not what it is compared with.
+        eigenpairs: New eigenpairs, final; None for no news (and so below).
+        curvature: The curvature of the plane that is about to be shown.
+        slice: The plane on the finest grid so far.
+        trace: A better trace by Hutchinson.
+        slice_trace: A better trace from slices.
+        sample: More random planes.
+    """
+
+    doing: str
+    progress: float
+    picture: bool = True
+    eigenpairs: Eigenpairs | None = None
+    curvature: ProjectedCurvature | None = None
+    slice: LossSlice | None = None
+    trace: TraceEstimate | None = None
+    slice_trace: TraceEstimate | None = None
+    sample: ProjectionSample | None = None
+
+
+class Answerer:
+    """Turns requests about one objective into streams of updates.
+
+    A search for eigenpairs that a newer request interrupts is taken up where it stopped; trace and planes go on from the snapshots that
+    are known.
+    """
+
+    def __init__(self, objective: Objective, *, largest: int = 2, smallest: int = 2, seed: int = 0) -> None:
+        """Say what to answer about.
+
+        Args:
+            objective: The loss at θ.
+            largest: Eigenpairs from the upper end.
+            smallest: Eigenpairs from the lower end.
+            seed: Seed of eigensolver, probes and planes.
+        """
+        self._objective = objective
+        # Near N = 1 there are not as many eigenpairs as one would like to offer.
+        self._largest = max(1, min(largest, objective.n_parameters - 1))
+        self._smallest = min(smallest, objective.n_parameters - self._largest)
+        self._seed = seed
+        self._search: Iterator[Eigenpairs] | None = None
+
+    def answer(self, request: Request, known: Known) -> Iterator[Update]:
+        """Answer one request.
+
+        Args:
+            request: What is asked.
+            known: What is known already.
+
+        Yields:
+            Updates, first of the picture, then of eigenpairs, traces and random planes.
+        """
+        eigenpairs = known.eigenpairs
+        if request.needs_eigenpairs and eigenpairs is None:
+            eigenpairs = yield from self._find_eigenpairs(picture=True)
+        yield from self._draw(request, eigenpairs)
+        if eigenpairs is None:
+            yield from self._find_eigenpairs(picture=False)
+        yield from self._compare(request, known)
+
+    def plane(self, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
+        """Return the directions that a request means.
+
+        Args:
+            request: What is asked.
+            eigenpairs: Both ends of the spectrum, where the request needs them.
+
+        Returns:
+            Two directions.
+        """
+        first, second = (self._axis(axis, request, eigenpairs) for axis in request.axes)
+        plane = Directions.join(first, second)
+        if request.blend == 0 or eigenpairs is None:
+            return plane
+        ends = directions_from_eigenpairs(eigenpairs)
+        return blend_directions(plane, Directions.join(ends[0], ends[len(ends) - 1]), request.blend)
+
+    def _axis(self, axis: AxisSource, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
+        if isinstance(axis, RandomAxis):
+            drawn = random_directions(
+                self._objective,
+                axis.row + 1,
+                distribution=request.distribution,
+                normalization=request.normalization,
+                seed=axis.seed,
+            )
+            return drawn[axis.row]
+        if isinstance(axis, EigenAxis):
+            if eigenpairs is None:
+                raise ValueError("eigenpairs must be known for an eigenvector axis, got None")
+            ends = directions_from_eigenpairs(eigenpairs)
+            if not -len(ends) <= axis.rank < len(ends):
+                raise ValueError(f"rank must be from {-len(ends)} to {len(ends) - 1}, got {axis.rank}")
+            return ends[axis.rank]
+        return gradient_direction(self._objective) if isinstance(axis, GradientAxis) else axis.direction
+
+    def _find_eigenpairs(self, *, picture: bool) -> Iterator[Update]:
+        if self._search is None:
+            self._search = stream_eigenpairs(
+                self._objective, largest=self._largest, smallest=self._smallest, seed=self._seed
+            )
+        latest: Eigenpairs | None = None
+        while True:
+            try:
+                # The search outlives an interruption: it stops only between its steps.
+                with shielded():
+                    latest = next(self._search)
+            except StopIteration:
+                break
+            except BaseException:
+                self._search = None
+                raise
+            if latest.progress >= 1:
+                break
+            yield Update(f"eigenvectors, {latest.hvps} products", latest.progress, picture)
+        self._search = None
+        if latest is None:
+            raise RuntimeError("the search for eigenpairs ended without a result")
+        yield Update("eigenvectors", 1.0, picture, eigenpairs=latest)
+        return latest
+
+    def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[Update]:
+        objective = self._objective
+        directions = self.plane(request, eigenpairs)
+        curvature = project_curvature(objective, directions)
+        yield Update("curvature", 0.0, curvature=curvature)
+        if isinstance(request.span, str):
+            span: tuple[float, ...] = span_from_curvature(
+                loss=curvature.loss,
+                gradient=curvature.gradient,
+                curvature=np.diag(curvature.matrix),
+                norms=directions.norms,
+                theta_norm=float(objective.theta.double().norm()),
+            )
+        else:
+            span = tuple(request.span)
+        span = tuple(float(f"{half * request.zoom:.2g}") for half in span)
+        for plane in stream_slice(objective, directions, span=span, resolution=request.resolution):
+            size = f"{request.resolution} × {request.resolution}"
+            yield Update(f"slice, {size}", plane.progress, slice=plane)
+
+    def _compare(self, request: Request, known: Known) -> Iterator[Update]:
+        objective, seed = self._objective, self._seed
+        if request.probes and _unfinished(known.trace):
+            for trace in stream_trace(objective, samples=request.probes, seed=seed, resume=known.trace):
+                yield Update("trace by Hutchinson", trace.progress, picture=False, trace=trace)
+        earlier = known.sample
+        if earlier is not None and (earlier.distribution, earlier.normalization) != (request.distribution, request.normalization):
+            earlier = None
+        if request.planes and _unfinished(earlier):
+            for sample in stream_projections(
+                objective,
+                samples=request.planes,
+                distribution=request.distribution,
+                normalization=request.normalization,
+                seed=seed,
+                resume=earlier,
+            ):
+                yield Update(f"{len(sample)} of {request.planes} random planes", sample.progress, picture=False, sample=sample)
+        if request.probes and _unfinished(known.slice_trace):
+            for trace in stream_trace(
+                objective, method="slices", samples=request.probes, seed=seed + 1, resume=known.slice_trace
+            ):
+                yield Update("trace from slices alone", trace.progress, picture=False, slice_trace=trace)
+
+
+def _unfinished(result: TraceEstimate | ProjectionSample | None) -> bool:
+    return result is None or result.progress < 1

@@ -1,0 +1,237 @@
+"""The explorer's controls: they change nothing but the request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import ipywidgets
+
+from curvwidget.directions import NORMALIZATIONS, directions_from_eigenpairs
+from curvwidget.linalg import Eigenpairs
+from curvwidget.widgets.request import AxisSource, EigenAxis, GradientAxis, OwnAxis, RandomAxis, Request
+
+__all__ = ["Controls"]
+
+_RESOLUTIONS = (11, 21, 41, 61, 81, 101)
+_SCALES = (("loss", "linear"), ("log₁₀ loss", "log"), ("loss − L(θ)", "difference"))
+_MOST_SEED = 2**53 - 1  # what a browser holds exactly
+_WIDE = {"width": "auto"}
+_LABEL = {"description_width": "64px"}
+
+
+class _AxisControl:
+    """One axis: where it comes from, and the seed where that is chance."""
+
+    def __init__(self, name: str, row: int, changed: Callable[[], None]) -> None:
+        self._row = row
+        self._own: OwnAxis | None = None
+        self.source = ipywidgets.Dropdown(description=name, style=_LABEL, layout=_WIDE, tooltip="Where the direction comes from")
+        self.seed = ipywidgets.BoundedIntText(
+            min=0, max=_MOST_SEED, description="seed", style=_LABEL, layout=_WIDE, tooltip="The same seed gives the same direction"
+        )
+        self.offer(None)
+        self.source.observe(lambda _: changed(), "value")
+        self.seed.observe(lambda _: changed(), "value")
+
+    def offer(self, eigenpairs: Eigenpairs | None) -> None:
+        """List what there is to choose, and keep what is chosen."""
+        chosen = self.source.value
+        if eigenpairs is None:
+            ends = [("λ_max (largest)", ("eigen", 0)), ("λ_min (smallest)", ("eigen", -1))]
+        else:
+            labels = directions_from_eigenpairs(eigenpairs).labels
+            upper = eigenpairs.largest
+            ends = [(label, ("eigen", i if i < upper else i - len(labels))) for i, label in enumerate(labels)]
+        own = [("own vector", ("own",))] if self._own is not None else []
+        options = [("random", ("random",)), *ends, ("gradient", ("gradient",)), *own]
+        keep = chosen if chosen in [value for _, value in options] else ("random",)
+        with self.source.hold_sync():
+            self.source.options = options
+            self.source.value = keep
+
+    def read(self) -> AxisSource:
+        """Return the axis chosen."""
+        kind, *rest = self.source.value
+        if kind == "random":
+            return RandomAxis(int(self.seed.value), self._row)
+        if kind == "eigen":
+            return EigenAxis(rest[0])
+        if kind == "own" and self._own is not None:
+            return self._own
+        return GradientAxis()
+
+    def write(self, axis: AxisSource, eigenpairs: Eigenpairs | None) -> None:
+        """Show an axis."""
+        self._own = axis if isinstance(axis, OwnAxis) else None
+        if isinstance(axis, OwnAxis) or ("own",) in [value for _, value in self.source.options]:
+            self.offer(eigenpairs)
+        if isinstance(axis, RandomAxis):
+            self.source.value, self.seed.value = ("random",), axis.seed
+        elif isinstance(axis, EigenAxis):
+            self.source.value = ("eigen", axis.rank)
+        else:
+            self.source.value = ("own",) if isinstance(axis, OwnAxis) else ("gradient",)
+        self.seed.layout.display = None if isinstance(axis, RandomAxis) else "none"
+
+
+class Controls(ipywidgets.VBox):
+    """The panel at the explorer's left.
+
+    What the controls say as a whole is a `Request`; `on_request` is called whenever a user changes one of them, on whichever thread the
+    kernel handles it.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        on_request: Callable[[Request], None],
+        on_new_plane: Callable[[], None],
+        on_cancel: Callable[[], None],
+    ) -> None:
+        """Build the panel.
+
+        Args:
+            request: What the controls say at first.
+            on_request: Takes a changed request.
+            on_new_plane: Called when a new random plane is asked for.
+            on_cancel: Called when the work shall stop.
+        """
+        self._on_request = on_request
+        self._quiet = True
+        self._eigenpairs: Eigenpairs | None = None
+        self._request = request
+        self.axes = tuple(_AxisControl(f"axis {row + 1}", row, self._changed) for row in range(2))
+        self.normalization = ipywidgets.Dropdown(
+            options=[("none" if name is None else name, name) for name in NORMALIZATIONS],
+            description="normalize",
+            style=_LABEL,
+            layout=_WIDE,
+            tooltip="How random directions are scaled; eigenvectors never are",
+        )
+        self.zoom = ipywidgets.FloatLogSlider(
+            min=-1.5, max=1.5, step=0.05, value=1.0, description="span ×", style=_LABEL, layout=_WIDE, readout_format=".2f",
+            continuous_update=False, tooltip="How far the picture reaches, times the span chosen from the curvature",
+        )  # fmt: skip
+        self.resolution = ipywidgets.Dropdown(
+            options=[(f"{number} × {number}", number) for number in _RESOLUTIONS],
+            value=41,
+            description="grid",
+            style=_LABEL,
+            layout=_WIDE,
+            tooltip="Points of the slice",
+        )
+        self.scale = ipywidgets.Dropdown(options=_SCALES, description="colour", style=_LABEL, layout=_WIDE, tooltip="What is coloured")
+        self.show_model = ipywidgets.Checkbox(
+            description="quadratic model", indent=False, layout=_WIDE, tooltip="Contours of the model from slope and curvature at θ"
+        )
+        self.new_plane = ipywidgets.Button(
+            description="New random plane", icon="random", layout=_WIDE, tooltip="Two new random directions"
+        )
+        self.blend = ipywidgets.FloatSlider(
+            min=0, max=1, step=0.02, description="blend", style=_LABEL, layout=_WIDE, readout_format=".0%",
+            tooltip="Turns this plane into that of λ_max and λ_min",
+        )  # fmt: skip
+        self.blend_hint = ipywidgets.HTML(
+            "<div style='display:flex;justify-content:space-between;font-size:12px;margin:-6px 4px 0 72px'>"
+            "<span>this plane</span><span>Hessian</span></div>"
+        )
+        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="auto", height="14px"))
+        self.doing = ipywidgets.Label("", layout=_WIDE)
+        self.cancel = ipywidgets.Button(
+            description="Cancel", icon="stop", disabled=True, layout=_WIDE, tooltip="Stop the computation; what is drawn stays"
+        )
+        self._write(request)
+        for control in (self.normalization, self.zoom, self.resolution, self.blend):
+            control.observe(lambda _: self._changed(), "value")
+        self.new_plane.on_click(lambda _: on_new_plane())
+        self.cancel.on_click(lambda _: on_cancel())
+        rows = [control for axis in self.axes for control in (axis.source, axis.seed)]
+        super().__init__(
+            [
+                *rows,
+                self.normalization,
+                self.new_plane,
+                self.blend,
+                self.blend_hint,
+                self.zoom,
+                self.resolution,
+                self.scale,
+                self.show_model,
+                self.progress,
+                self.doing,
+                self.cancel,
+            ],
+            layout=ipywidgets.Layout(width="220px", min_width="220px", flex="0 0 220px"),
+        )
+        self._quiet = False
+
+    def show_request(self, request: Request) -> None:
+        """Let the controls say what is asked, without asking.
+
+        Args:
+            request: What is asked.
+        """
+        with self._silence():
+            self._write(request)
+
+    def offer(self, eigenpairs: Eigenpairs) -> None:
+        """Name the eigenvectors that can be chosen by their eigenvalues.
+
+        Args:
+            eigenpairs: Both ends of the spectrum.
+        """
+        with self._silence():
+            self._eigenpairs = eigenpairs
+            for axis in self.axes:
+                axis.offer(eigenpairs)
+
+    def show_work(self, doing: str, progress: float, *, busy: bool) -> None:
+        """Show what is being done.
+
+        Args:
+            doing: In words.
+            progress: Share of it, in [0, 1].
+            busy: Whether there is something to cancel.
+        """
+        self.progress.value = progress
+        self.progress.bar_style = "" if busy else "success"
+        self.doing.value = doing
+        self.cancel.disabled = not busy
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def _write(self, request: Request) -> None:
+        self._request = request
+        for axis, control in zip(request.axes, self.axes, strict=True):
+            control.write(axis, self._eigenpairs)
+        self.normalization.value = request.normalization
+        self.zoom.value = request.zoom
+        if request.resolution not in [number for _, number in self.resolution.options]:
+            self.resolution.options = [*self.resolution.options, (f"{request.resolution} × {request.resolution}", request.resolution)]
+        self.resolution.value = request.resolution
+        self.blend.value = request.blend
+
+    def _changed(self) -> None:
+        if self._quiet:
+            return
+        request = dataclasses.replace(
+            self._request,
+            axes=(self.axes[0].read(), self.axes[1].read()),
+            normalization=self.normalization.value,
+            zoom=float(self.zoom.value),
+            resolution=int(self.resolution.value),
+            blend=float(self.blend.value),
+        )
+        if request != self._request:
+            self._on_request(request)
+
+

@@ -1,0 +1,382 @@
+"""The explorer: linked views of one point of a loss landscape, and the loop that keeps them up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+import ipywidgets
+import traitlets
+
+from curvwidget._checks import check_finite
+from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
+from curvwidget.curvature.wording import describe
+from curvwidget.directions import Directions, Normalization
+from curvwidget.linalg import Eigenpairs
+from curvwidget.objective import Objective
+from curvwidget.runs import End, Executor, Failure, Worker
+from curvwidget.slices import LossSlice
+from curvwidget.widgets.answer import Answerer, Known, Update
+from curvwidget.widgets.comparison import predict
+from curvwidget.widgets.controls import Controls
+from curvwidget.widgets.curvature_plot import CurvaturePlot
+from curvwidget.widgets.loss_map import LossMap
+from curvwidget.widgets.profiles import Profiles
+from curvwidget.widgets.request import OwnAxis, RandomAxis, Request
+from curvwidget.widgets.surface import Surface
+from curvwidget.widgets.verdict_bar import VerdictBar
+
+__all__ = ["Explorer", "explore"]
+
+_UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
+_STATES = ("idle", "computing", "cancelled", "failed")
+
+
+def explore(
+    objective: Objective,
+    *,
+    seed: int = 0,
+    normalization: Normalization = None,
+    span: Literal["auto"] | Sequence[float] = "auto",
+    resolution: int = 41,
+    planes: int = 200,
+    probes: int = 100,
+    executor: Executor | None = None,
+) -> Explorer:
+    """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
+
+    Args:
+        objective: The loss at θ.
+        seed: Seed of the first random plane, and of eigensolver, probes and planes.
+        normalization: Of random directions.
+        span: ``"auto"`` for a half-width from the curvature, or one an axis in units of its direction.
+        resolution: Points on each axis, odd.
+        planes: Number of random planes to compare with.
+        probes: Number of probes for the trace.
+        executor: Where to compute; None for a thread of the explorer's own, `InlineExecutor` to compute in place.
+
+    Returns:
+        The widget; computation has begun.
+
+    Raises:
+        TypeError: If ``objective`` is no `Objective`.
+        ValueError: If an option is refused.
+    """
+    request = Request(
+        axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)),
+        normalization=normalization,
+        span=span,
+        resolution=resolution,
+        planes=planes,
+        probes=probes,
+    )
+    return Explorer(objective, request=request, seed=seed, executor=executor)
+
+
+class Explorer(ipywidgets.VBox):
+    """Linked views of the loss around one point.
+
+    All state can be read, and what is a wish can be set, from Python: `request`, `directions`, `probe`. The rest are results; they
+    change as the worker finds them, on its thread.
+
+    Example:
+        >>> import torch, curvwidget as cw
+        >>> from curvwidget.runs import InlineExecutor
+        >>> saddle = cw.Objective.from_function(lambda t: t[0] ** 2 - t[1] ** 2 + t[2] ** 2, torch.zeros(3, dtype=torch.float64))
+        >>> explorer = cw.explore(saddle, resolution=11, planes=10, probes=10, executor=InlineExecutor())
+        >>> explorer.slice.values.shape, explorer.eigenpairs.values.round(3).tolist()
+        ((11, 11), [2.0, 2.0, -2.0])
+    """
+
+    request = traitlets.Instance(Request)
+    """What is asked; setting it asks."""
+    directions = traitlets.Instance(Directions, allow_none=True)
+    """The plane shown; setting it shows another one."""
+    probe = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 0.0))
+    """The probe's coordinates in units of the directions; setting it moves the probe in every view."""
+    slice = traitlets.Instance(LossSlice, allow_none=True)
+    """The slice shown, the finest so far."""
+    curvature = traitlets.Instance(ProjectedCurvature, allow_none=True)
+    """The projected curvature of the plane shown."""
+    eigenpairs = traitlets.Instance(Eigenpairs, allow_none=True)
+    """Both ends of the Hessian's spectrum, once found."""
+    trace = traitlets.Instance(TraceEstimate, allow_none=True)
+    """The trace by Hutchinson, so far."""
+    slice_trace = traitlets.Instance(TraceEstimate, allow_none=True)
+    """The trace from slices alone, so far."""
+    sample = traitlets.Instance(ProjectionSample, allow_none=True)
+    """The curvatures of random planes, so far."""
+    prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
+    """What trace and tr(H²) predict for random planes."""
+    state = traitlets.Enum(_STATES, default_value="idle")
+    """``"idle"``, ``"computing"``, ``"cancelled"`` or ``"failed"``."""
+    error = traitlets.Instance(Failure, allow_none=True)
+    """What went wrong, with the full traceback; None where nothing did."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        request: Request | None = None,
+        seed: int = 0,
+        executor: Executor | None = None,
+    ) -> None:
+        """Build the views and begin to compute.
+
+        Args:
+            objective: The loss at θ.
+            request: What to show first; None for a random plane.
+            seed: Seed of eigensolver, probes and planes.
+            executor: Where to compute; None for a thread of the explorer's own.
+
+        Raises:
+            TypeError: If ``objective`` is no `Objective`.
+            ValueError: If θ has a single coordinate, which spans no plane.
+        """
+        if not isinstance(objective, Objective):
+            raise TypeError(f"objective must be an Objective, got {type(objective).__name__}")
+        if objective.n_parameters < 2:
+            raise ValueError("objective must have at least two parameters to span a plane, got one")
+        self.objective = objective
+        self._answerer = Answerer(objective, seed=seed)
+        self._worker: Worker[Request, Update] = Worker(
+            self._respond, on_result=self._on_update, on_end=self._on_end, executor=executor
+        )
+        self._quiet = False
+        self._shown_at = 0.0
+        request = Request() if request is None else request
+        self.verdict_bar = VerdictBar("Computing …", kind="busy", layout={"width": "100%"})
+        self.controls = Controls(
+            request, on_request=self._ask, on_new_plane=self.new_random_plane, on_cancel=self.cancel
+        )
+        fill = {"width": "100%", "height": "100%"}
+        self.loss_map = LossMap(layout=fill)
+        self.surface = Surface()
+        self.profiles = Profiles()
+        self.curvature_plot = CurvaturePlot()
+        super().__init__([self.verdict_bar, self._lay_out()], layout=ipywidgets.Layout(width="100%"))
+        self.add_class("cw-explorer")
+        self._wire()
+        self.request = request
+
+    def _lay_out(self) -> ipywidgets.HBox:
+        views = ipywidgets.GridBox(
+            [self.loss_map, self.surface, self.profiles, self.curvature_plot],
+            layout=ipywidgets.Layout(
+                flex="1 1 auto",
+                min_width="0",
+                grid_template_columns="repeat(auto-fit, minmax(min(360px, 100%), 1fr))",
+                grid_auto_rows="295px",
+                grid_gap="4px 8px",
+            ),
+        )
+        return ipywidgets.HBox([self.controls, views], layout=ipywidgets.Layout(width="100%", grid_gap="8px"))
+
+    def _wire(self) -> None:
+        self.loss_map.observe(self._on_map_probe, "probe")
+        self.curvature_plot.observe(self._on_plane_selected, "selected")
+        self.controls.scale.observe(self._on_scale, "value")
+        ipywidgets.link((self.controls.show_model, "value"), (self.loss_map, "show_model"))
+
+    # What a user does
+
+    def new_random_plane(self) -> None:
+        """Show a random plane that was not seen before."""
+        seed = secrets.randbelow(10**6)  # short enough to be read aloud; the global generators are not touched
+        self._ask(dataclasses.replace(self.request, axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)), blend=0.0))
+
+    def cancel(self) -> None:
+        """Stop computing; what is drawn stays."""
+        with self._worker.lock:
+            self._worker.cancel()
+            if self._worker.busy:
+                self.controls.show_work("cancelling …", self.controls.progress.value, busy=False)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all is computed.
+
+        Args:
+            timeout: Seconds to wait at most; None waits as long as it takes.
+
+        Returns:
+            Whether it is.
+        """
+        return self._worker.wait(timeout)
+
+    def close(self) -> None:
+        """Stop computing and remove the views."""
+        self._worker.close()
+        super().close()
+
+    def __enter__(self) -> Explorer:
+        """Return the explorer, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the explorer."""
+        self.close()
+
+    # What follows from it
+
+    @traitlets.observe("request")
+    def _on_request(self, change: dict[str, Any]) -> None:
+        self._ask(change["new"])
+
+    def _ask(self, request: Request) -> None:
+        with self._worker.lock:
+            if self.request != request:
+                self.request = request  # comes back here
+                return
+            self.controls.show_request(request)
+            self.state, self.error = "computing", None
+            self.controls.show_work("…", 0.0, busy=True)
+            self._worker.submit(request)
+
+    @traitlets.validate("directions")
+    def _check_directions(self, proposal: dict[str, Any]) -> Directions | None:
+        value: Directions | None = proposal["value"]
+        if value is not None and not self._quiet:
+            if len(value) != 2:
+                raise ValueError(f"directions must be two, got {len(value)}")
+            if value.n_parameters != self.objective.n_parameters:
+                raise ValueError(
+                    f"directions must have length N = {self.objective.n_parameters}, got {value.n_parameters}"
+                )
+        return value
+
+    @traitlets.observe("directions")
+    def _on_directions(self, change: dict[str, Any]) -> None:
+        new: Directions | None = change["new"]
+        if not self._quiet and new is not None:
+            self._ask(dataclasses.replace(self.request, axes=(OwnAxis(new[0]), OwnAxis(new[1])), blend=0.0))
+
+    @traitlets.validate("probe")
+    def _check_probe(self, proposal: dict[str, Any]) -> tuple[float, float]:
+        x, y = proposal["value"]
+        return check_finite("probe[0]", x), check_finite("probe[1]", y)
+
+    @traitlets.observe("probe")
+    def _on_probe(self, change: dict[str, Any]) -> None:
+        with self._worker.lock:
+            for view in (self.loss_map, self.profiles, self.surface):
+                view.probe = change["new"]
+
+    def _on_map_probe(self, change: dict[str, Any]) -> None:
+        with self._worker.lock:
+            self.probe = change["new"]
+
+    def _on_plane_selected(self, change: dict[str, Any]) -> None:
+        with self._worker.lock:
+            if change["new"] is not None and self.sample is not None and change["new"] < len(self.sample):
+                seed = int(self.sample.seeds[change["new"]])
+                self._ask(dataclasses.replace(self.request, axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)), blend=0.0))
+
+    def _on_scale(self, change: dict[str, Any]) -> None:
+        with self._worker.lock:
+            for view in (self.loss_map, self.surface):
+                view.scale = change["new"]
+
+    # What the worker does
+
+    def _respond(self, request: Request) -> Iterator[Update]:
+        with self._worker.lock:
+            known = Known(self.eigenpairs, self.trace, self.slice_trace, self.sample)
+        return self._answerer.answer(request, known)
+
+    def _on_update(self, request: Request, update: Update) -> None:
+        now = time.monotonic()
+        # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can read.
+        draw = update.progress >= 1 or now - self._shown_at >= 1 / _UPDATES_PER_SECOND
+        for name in ("eigenpairs", "trace", "slice_trace", "sample"):
+            result = getattr(update, name)
+            if result is not None:
+                setattr(self, name, result)
+        if update.curvature is not None:
+            self.curvature = update.curvature
+        if update.slice is not None and (self.slice is None or update.slice.values is not self.slice.values):
+            self._show_slice(update.slice)
+        if update.eigenpairs is not None:
+            self.controls.offer(update.eigenpairs)
+        if draw or update.curvature is not None or update.eigenpairs is not None:
+            self._shown_at = now
+            self.controls.show_work(update.doing, update.progress, busy=True)
+            self.loss_map.status = f"computing {update.doing}" if update.picture else ""
+            self._show_numbers(request)
+
+    def _show_slice(self, plane: LossSlice) -> None:
+        moved = self.slice is None or self.slice.directions is not plane.directions
+        self.slice = plane
+        if moved:
+            self._quiet = True
+            try:
+                self.directions = plane.directions
+            finally:
+                self._quiet = False
+        spans = plane.span
+        kept = (0.0, 0.0) if moved else tuple(max(-s, min(s, p)) for p, s in zip(self.probe, spans, strict=True))
+        self.probe = kept
+        self.loss_map.show(plane, self.curvature)
+        self.profiles.show(plane, self.curvature)
+        self.surface.slice = plane
+
+    def _show_numbers(self, request: Request) -> None:
+        self.prediction = predict(self.objective, request, trace=self.trace, eigenpairs=self.eigenpairs)
+        self.profiles.mean_curvature = None if self.trace is None else self.trace.mean_curvature
+        plot = self.curvature_plot
+        with plot.hold_trait_notifications():
+            plot.trace = self.trace
+            plot.eigenvalues = self.eigenpairs
+            plot.curvature = self.curvature
+            plot.prediction = self.prediction
+            plot.sample = self.sample
+        if self.curvature is not None:
+            said = describe(
+                self.curvature,
+                trace=self.trace,
+                eigenpairs=self.eigenpairs,
+                sample=self.sample,
+                prediction=self.prediction,
+            )
+            self.verdict_bar.sentence, self.verdict_bar.kind = said.sentence, said.kind
+            self.verdict_bar.facts = self._facts(self.curvature)
+
+    def _facts(self, curvature: ProjectedCurvature) -> list[list[str]]:
+        facts = [
+            ["L(θ)", _number(curvature.loss), "loss at the centre"],
+            ["‖∇L‖", _number(curvature.gradient_norm), "length of the gradient; zero at a critical point"],
+        ]
+        if self.trace is not None:
+            facts.append(["tr H", _with_error(self.trace), "trace of the Hessian by Hutchinson ± standard error"])
+        if self.slice_trace is not None:
+            facts.append(["tr H, slices", _with_error(self.slice_trace), "the same from loss values alone, without derivatives"])
+        facts.append(["N", f"{self.objective.n_parameters:,}".replace(",", " "), "number of parameters"])
+        return facts
+
+    def _on_end(self, request: Request, end: End) -> None:
+        self.loss_map.status = ""
+        self.error = end.failure
+        if end.state == "complete":
+            self.state = "idle"
+            self._show_numbers(request)
+            self.controls.show_work("done", 1.0, busy=False)
+        elif end.state == "cancelled":
+            self.state = "cancelled"
+            self.controls.show_work("cancelled", self.controls.progress.value, busy=False)
+        else:
+            self.state = "failed"
+            message = end.failure.message if end.failure is not None else "failed"
+            self.controls.show_work("failed", 0.0, busy=False)
+            self.verdict_bar.sentence = f"{message} (the full traceback is in explorer.error.traceback)"
+            self.verdict_bar.kind = "error"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _with_error(trace: TraceEstimate) -> str:
+    return f"{_number(trace.trace)} ± {_number(trace.stderr)}"
