@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import contourpy
@@ -94,6 +95,7 @@ def nice_levels(low: float, high: float, count: int) -> Array:
         step = mantissa * 10.0**power
         first, last = math.floor(low / step) + 1, math.ceil(high / step) - 1
         if last - first + 1 <= count:
-            # Rounded in decimals, so that a label reads 0.3 and not 0.30000000000000004.
-            return np.array([float(f"{index * mantissa:.12g}e{power}") for index in range(first, last + 1)])
+            # Exact in decimals, so that a label reads 0.3 and not 0.30000000000000004.
+            exact = Decimal(mantissa).scaleb(power)
+            return np.array([float(index * exact) for index in range(first, last + 1)])
     return np.empty(0)

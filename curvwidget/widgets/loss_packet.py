@@ -29,7 +29,8 @@ def loss_packet(plane: LossSlice, curvature: ProjectedCurvature | None, scale: S
     The arrays are
 
     - ``x``, ``y``: the axes;
-    - ``values``: what is drawn, less ``base``, float32: the loss, its logarithm (the loss where it has none) or its difference from L(θ);
+    - ``values``: what is drawn, less ``base``, float32: the loss, its logarithm or its difference from L(θ);
+      the loss itself where it has no logarithm;
     - ``marks``: 0 where that is a finite number;
     - ``base``, ``center`` (L(θ)), ``range`` of what is drawn (empty where nothing is finite), ``levels``: float64;
     - ``points``, ``starts``, ``level_index``: the contours, as in `ContourLines`;

@@ -16,13 +16,21 @@ export function describePoint(packet: Packet, point: Point): string {
   return `(${formatCoordinate(point[0], width)}, ${formatCoordinate(point[1], height)})`;
 }
 
+/** As many digits as tell apart what varies over the map. */
+function digitsOf({ range, center }: Packet): number {
+  const span = range ? range[1] - range[0] : 0;
+  const extra = span > 0 && Number.isFinite(center) ? Math.ceil(Math.log10(Math.abs(center) / span)) : 0;
+  return Math.min(12, Math.max(4, 4 + extra));
+}
+
 /** The loss at a point, and its difference from the centre where that is what the colours show. */
 export function describeLoss(packet: Packet, point: Point): string {
   if (!contains(packet, point)) return "outside the map";
   const { mark, loss, shown } = sample(packet, point);
   if (mark === Mark.NoLogarithm) return `${formatNumber(loss)} (no logarithm)`;
-  if (mark !== Mark.Finite || packet.scale !== "difference") return formatNumber(loss);
-  return `${formatNumber(loss)} (${shown > 0 ? "+" : ""}${formatNumber(shown, 3)})`;
+  const digits = packet.scale === "log" ? 4 : digitsOf(packet);
+  if (mark !== Mark.Finite || packet.scale !== "difference") return formatNumber(loss, digits);
+  return `${formatNumber(loss, digits)} (${shown > 0 ? "+" : ""}${formatNumber(shown, 3)})`;
 }
 
 /** The map in a sentence or two. */

@@ -9,14 +9,22 @@ import { legend } from "./legend";
 import { linesAt, type Pixel, pathOf, placeLabel } from "./lines";
 import type { Packet, Scale } from "./packet";
 import { cellsPath, hatchings, marksIn } from "./patterns";
-import { labelTicks, type TickLabels, ticks } from "./ticks";
+import { labelTicks, rootTicks, type TickFormat, tickFormat, ticks } from "./ticks";
 
 export const MODEL_COLOR = "#e3007b";
+export const MODEL_DOTS = "0.1 5";
 const BAR_NAMES: Record<Scale, string> = { linear: "loss", log: "log₁₀ loss", difference: "loss − L(θ)" };
 const MOST_LABELS = 9;
 
-interface Axis extends TickLabels {
+interface Axis {
   values: number[];
+  labels: string[];
+  format: TickFormat;
+}
+
+function axis(values: number[], [low, high]: readonly [number, number], equal = true): Axis {
+  const format = tickFormat(low, high);
+  return { values, labels: labelTicks(values, format, equal), format };
 }
 
 /** All that is decided before anything is drawn. */
@@ -41,9 +49,8 @@ export function plan(
   const colors = colorsOf(packet);
   const xs = ends(packet.x);
   const ys = ends(packet.y);
-  const axis = (values: number[]): Axis => ({ values, ...labelTicks(values) });
-  const yTicks = axis(ticks(...ys, Math.max(3, Math.min(9, Math.floor(height / 44)))));
-  const barTicks = axis(packet.range ? ticks(...packet.range, Math.max(3, Math.min(11, Math.floor(height / 34)))) : []);
+  const yTicks = axis(ticks(...ys, Math.max(3, Math.min(9, Math.floor(height / 44)))), ys);
+  const barTicks = barAxis(packet, height);
   const layout = arrange({
     width,
     height,
@@ -52,8 +59,14 @@ export function plan(
     hasBar: colors !== null,
     hasLegend: packet.scale === "difference" || (showModel && packet.hasModel) || marksIn(packet).length > 0,
   });
-  const xTicks = axis(ticks(...xs, Math.max(3, Math.min(9, Math.floor(layout.plot.width / 58)))));
+  const xTicks = axis(ticks(...xs, Math.max(3, Math.min(9, Math.floor(layout.plot.width / 58)))), xs);
   return { packet, layout, map: mapping(layout.plot, xs, ys), colors, showModel, xTicks, yTicks, barTicks };
+}
+
+function barAxis({ scale, range }: Packet, height: number): Axis {
+  if (!range) return axis([], [0, 0]);
+  if (scale === "difference") return axis(rootTicks(...range), range, false);
+  return axis(ticks(...range, Math.max(3, Math.min(11, Math.floor(height / 34)))), range);
 }
 
 function ends(axis: ArrayLike<number>): [number, number] {
@@ -85,14 +98,16 @@ export function paint(canvas: HTMLCanvasElement, { packet, layout, colors }: Pla
 export function draw(figure: Plan, prefix: string): SVGElement[] {
   const { packet, layout, map } = figure;
   const marks = marksIn(packet);
+  const [lines, labels] = contours(figure);
   const cells = marks.map((mark) =>
     svg("path", { class: "cw-cells", "data-mark": mark, d: cellsPath(packet, mark, map), fill: `url(#${prefix}-${mark})` }),
   );
   return [
     ...(marks.length ? [hatchings(prefix)] : []),
     svg("g", {}, ...cells),
-    contours(figure),
+    lines,
     ...(figure.showModel && packet.hasModel ? [model(figure)] : []),
+    labels,
     center(figure),
     axes(figure),
     ...(figure.colors && layout.bar ? [bar(figure, figure.colors, layout.bar)] : []),
@@ -106,10 +121,10 @@ export function lineStyle(scale: Scale, level: number): { "stroke-width": number
   return level === 0 ? { "stroke-width": 2.4 } : { "stroke-width": 1.2, "stroke-dasharray": "5 3" };
 }
 
-function contours({ packet, layout, map, colors }: Plan): SVGElement {
+function contours({ packet, layout, map, colors, barTicks }: Plan): [SVGElement, SVGElement] {
   const group = svg("g", { class: "cw-contours", fill: "none", "stroke-linejoin": "round" });
-  if (!colors) return group;
-  const { labels } = labelTicks(Array.from(packet.levels));
+  if (!colors) return [group, svg("g")];
+  const labels = labelTicks(Array.from(packet.levels), barTicks.format);
   const every = Math.max(1, Math.ceil(packet.levels.length / MOST_LABELS));
   const anchor = packet.scale === "difference" ? Math.max(0, packet.levels.indexOf(0)) : 0;
   const taken: Pixel[] = [[map.x(0), map.y(0)]];
@@ -153,19 +168,18 @@ function contours({ packet, layout, map, colors }: Plan): SVGElement {
       ),
     );
   });
-  group.append(...texts);
-  return group;
+  return [group, svg("g", { class: "cw-levels" }, ...texts)];
 }
 
 /** Contours of the quadratic model: dots with a white rim, which are seen on every colour. */
 function model({ packet, map }: Plan): SVGElement {
   const d = Array.from(packet.levels, (_, index) => pathOf(linesAt(packet.model, index, map))).join("");
-  const dots = { d, "stroke-dasharray": "0.1 5.5", "stroke-linecap": "round" };
+  const dots = { d, "stroke-dasharray": MODEL_DOTS, "stroke-linecap": "round" };
   return svg(
     "g",
     { class: "cw-model", fill: "none" },
-    svg("path", { ...dots, stroke: "#fff", "stroke-width": 4.4 }),
-    svg("path", { ...dots, stroke: MODEL_COLOR, "stroke-width": 3 }),
+    svg("path", { ...dots, stroke: "#fff", "stroke-width": 3.6 }),
+    svg("path", { ...dots, stroke: MODEL_COLOR, "stroke-width": 2.4 }),
   );
 }
 
@@ -222,12 +236,12 @@ function axes(figure: Plan): SVGElement {
     ...yTicks.values.map((value, index) =>
       svg("text", { x: plot.x - 8, y: map.y(value).toFixed(1), dy: "0.34em", "text-anchor": "end" }, yTicks.labels[index] ?? ""),
     ),
-    named(packet.labels[0], xTicks.factor, plot.width, font, {
+    named(packet.labels[0], xTicks.format.text, plot.width, font, {
       x: plot.x + plot.width / 2,
       y: layout.nameY,
       "text-anchor": "middle",
     }),
-    named(packet.labels[1], yTicks.factor, plot.height, font, {
+    named(packet.labels[1], yTicks.format.text, plot.height, font, {
       transform: upwards(layout.nameX, plot),
       dy: "0.34em",
       "text-anchor": "middle",
@@ -278,21 +292,18 @@ function bar({ packet, layout, barTicks }: Plan, colors: Coloring, box: Box): SV
       "stroke-width": 1,
     }),
   );
-  // Square-root colours crowd the ticks far from zero: the one nearer to zero is kept.
-  const order = barTicks.values
-    .map((_, index) => index)
-    .sort((a, b) => Math.abs(barTicks.values[a] as number) - Math.abs(barTicks.values[b] as number));
+  // Where ticks would touch, the one that comes first stands: zero, then the largest (`rootTicks`).
   const kept: number[] = [];
-  for (const index of order) {
-    const at = y(barTicks.values[index] as number);
-    if (kept.some((other) => Math.abs(other - at) < 1.15 * layout.font)) continue;
+  for (const [index, value] of barTicks.values.entries()) {
+    const at = y(value);
+    if (kept.some((other) => Math.abs(other - at) < 1.3 * layout.font)) continue;
     kept.push(at);
     group.append(
       svg("path", { d: `M${edge} ${at.toFixed(1)}h4`, stroke: "currentColor", "stroke-width": 1 }),
       svg("text", { x: edge + 7, y: at.toFixed(1), dy: "0.34em" }, barTicks.labels[index] ?? ""),
     );
   }
-  const name = BAR_NAMES[packet.scale] + (barTicks.factor ? ` (${barTicks.factor})` : "");
+  const name = BAR_NAMES[packet.scale] + (barTicks.format.text ? ` (${barTicks.format.text})` : "");
   group.append(
     svg("text", { class: "cw-bar-name", transform: upwards(layout.barNameX, box), dy: "0.34em", "text-anchor": "middle" }, name),
   );

@@ -38,7 +38,7 @@ const MOST_OBLONG = 1.45;
 
 /** Rough width of a text: enough to leave room for it, without asking a browser. */
 export function textWidth(length: number, font: number): number {
-  return 0.58 * font * length;
+  return 0.62 * font * length;
 }
 
 export function arrange(needs: Needs): Layout {

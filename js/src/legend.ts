@@ -1,7 +1,7 @@
 // One row that tells what lines and hatchings mean, where there is anything to tell.
 
 import { svg } from "./dom";
-import { lineStyle, MODEL_COLOR, type Plan } from "./figure";
+import { lineStyle, MODEL_COLOR, MODEL_DOTS, type Plan } from "./figure";
 import { textWidth } from "./layout";
 import { MARK_NAMES } from "./patterns";
 
@@ -26,7 +26,7 @@ export function legend({ packet, layout, showModel }: Plan, prefix: string, mark
     entries.push({
       text: "quadratic model",
       short: "model",
-      sample: [line({ stroke: MODEL_COLOR, "stroke-width": 3, "stroke-linecap": "round", "stroke-dasharray": "0.1 5.5" })],
+      sample: [line({ stroke: MODEL_COLOR, "stroke-width": 2.6, "stroke-linecap": "round", "stroke-dasharray": MODEL_DOTS })],
     });
   }
   for (const mark of marks) {

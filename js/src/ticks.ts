@@ -59,29 +59,51 @@ export function formatCoordinate(value: number, length: number): string {
   return minus((Object.is(Math.round(value * 10 ** decimals), -0) ? 0 : value).toFixed(decimals));
 }
 
-export interface TickLabels {
-  labels: string[];
-  /** The power of ten that all labels are to be multiplied by, as text; empty where there is none. */
-  factor: string;
+/** What all labels of an axis leave out and its name says instead: value = label · 10^shift + offset. */
+export interface TickFormat {
+  shift: number;
+  offset: number;
+  /** As it stands beside the name, such as "×10⁻⁶ + 2.3"; empty where nothing is left out. */
+  text: string;
 }
 
-/** Label numbers at equal steps with the decimals that tell them apart. */
-export function labelTicks(values: readonly number[]): TickLabels {
-  const largest = Math.max(...values.map(Math.abs), 0);
-  const [first, second] = values;
-  const step = first === undefined || second === undefined ? largest : Math.abs(second - first);
-  if (largest === 0 || step === 0) return { labels: values.map((value) => formatNumber(value, 3)), factor: "" };
-  const power = Math.floor(Math.log10(largest * (1 + 1e-9)));
-  const shift = power < -3 || power > 4 ? power : 0;
-  let decimals = Math.max(0, -Math.floor(Math.log10(step * (1 + 1e-9))) + shift);
-  // A step of 2.5 needs a digit more than its size says.
-  const scaled = (value: number): number => Number(`${value}e${-shift}`) || value / 10 ** shift;
-  while (
-    decimals < 12 &&
-    values.some((value) => Math.abs(scaled(value) - Number(scaled(value).toFixed(decimals))) > 1e-6 * (step / 10 ** shift))
-  ) {
-    decimals += 1;
+/** How to write the numbers of a range in a few digits each. */
+export function tickFormat(low: number, high: number): TickFormat {
+  const span = high - low;
+  let offset = 0;
+  let text = "";
+  if (span > 0 && Math.max(Math.abs(low), Math.abs(high)) > 2000 * span) {
+    const power = Math.ceil(Math.log10(span));
+    offset = Number(`${Math.round((low + high) / 2 / 10 ** power)}e${power}`);
+    text = ` ${offset < 0 ? "−" : "+"} ${Math.abs(offset).toFixed(Math.min(20, Math.max(0, -power)))}`;
   }
-  const labels = values.map((value) => minus((value === 0 ? 0 : scaled(value)).toFixed(decimals)));
-  return { labels, factor: shift ? `×${powerOfTen(shift)}` : "" };
+  const largest = Math.max(Math.abs(low - offset), Math.abs(high - offset));
+  const power = largest > 0 ? Math.floor(Math.log10(largest * (1 + 1e-9))) : 0;
+  const shift = power < -3 || power > 4 ? power : 0;
+  return { shift, offset, text: `${shift ? `×${powerOfTen(shift)}` : ""}${text}`.trim() };
+}
+
+/** Label numbers with the decimals that tell them apart: the same for all where they stand at equal steps, else its own for each. */
+export function labelTicks(values: readonly number[], format: TickFormat, equal = true): string[] {
+  const scaled = values.map((value) => (value - format.offset) / 10 ** format.shift);
+  const decimals = scaled.map(decimalsOf);
+  const most = Math.max(0, ...decimals);
+  return scaled.map((value, index) =>
+    minus((Math.abs(value) < 1e-12 ? 0 : value).toFixed(equal ? most : (decimals[index] ?? 0))),
+  );
+}
+
+function decimalsOf(value: number): number {
+  let decimals = 0;
+  while (decimals < 8 && Math.abs(value - Number(value.toFixed(decimals))) > 1e-7) decimals += 1;
+  return decimals;
+}
+
+/** Numbers 1, 2 and 5 times powers of ten on both sides of zero, largest first: for an axis that is dense at zero. */
+export function rootTicks(low: number, high: number): number[] {
+  const limit = Math.max(-low, high, 0);
+  if (!limit) return [0];
+  const top = Math.floor(Math.log10(limit));
+  const sizes = [0, 1, 2, 3].flatMap((down) => [5, 2, 1].map((mantissa) => Number(`${mantissa}e${top - down}`)));
+  return [0, ...sizes.flatMap((size) => [size, -size])].filter((value) => value >= low && value <= high);
 }

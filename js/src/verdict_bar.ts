@@ -14,7 +14,7 @@ type Kind = "saddle" | "minimum" | "maximum" | "flat" | "busy" | "error" | "";
 
 // Each verdict by the shape that it names, so that no colour need be told from another; the ball lies where the model is.
 const SHAPES: Record<Exclude<Kind, "">, { path: string; ball?: [number, number]; name: string }> = {
-  saddle: { path: "M3 11Q15 33 27 11M3 23Q15 3 27 23", ball: [15, 17.5], name: "saddle" },
+  saddle: { path: "M3 5Q15 27 27 5M3 27Q15 5 27 27", ball: [15, 16], name: "saddle" },
   minimum: { path: "M4 6Q15 42 26 6", ball: [15, 19], name: "minimum" },
   maximum: { path: "M4 26Q15 -8 26 26", ball: [15, 5], name: "maximum" },
   flat: { path: "M3 20H27", ball: [15, 15.5], name: "flat" },
