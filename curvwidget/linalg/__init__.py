@@ -1,0 +1,18 @@
+"""Symmetric matrices known only by their products with vectors: eigenpairs, traces, spectral density. No model, no network."""
+
+from curvwidget.linalg.eigenpairs import Eigenpairs
+from curvwidget.linalg.extremes import extreme_eigenpairs, stream_eigenpairs
+from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
+from curvwidget.linalg.trace import stream_hutchinson
+from curvwidget.linalg.trace_estimate import TraceEstimate
+
+__all__ = [
+    "HasHessian",
+    "SymmetricOperator",
+    "as_operator",
+    "Eigenpairs",
+    "extreme_eigenpairs",
+    "stream_eigenpairs",
+    "TraceEstimate",
+    "stream_hutchinson",
+]

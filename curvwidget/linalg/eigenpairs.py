@@ -30,6 +30,7 @@ class Eigenpairs(ArrayResult):
         hvps: Matrix-vector products spent.
         progress: Share of the work done, in [0, 1].
         notes: What a reader must know to trust the numbers, in words; may be empty.
+        gaps: Distance of each eigenvalue to the nearest other one that was seen ``(k,)``; empty where it is not known.
     """
 
     values: Array
@@ -42,3 +43,15 @@ class Eigenpairs(ArrayResult):
     hvps: int
     progress: float = 1.0
     notes: tuple[str, ...] = field(default=())
+    gaps: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def angles(self) -> Array:
+        """Estimated angle in radians between each vector and the true eigenvector ``(k,)``; NaN where no gap is known.
+
+        It is arcsin(residual / gap), after Davis and Kahan; an estimate and not a bound, since a neighbour may be unseen.
+        """
+        if len(self.gaps) != len(self.values):
+            return np.full(len(self.values), np.nan)
+        sines = np.divide(self.residuals, self.gaps, out=np.ones(len(self.values)), where=self.gaps > self.residuals)
+        return np.arcsin(sines)

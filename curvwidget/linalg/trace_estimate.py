@@ -36,6 +36,10 @@ class TraceEstimate(ArrayResult):
         step_disagreement: Relative disagreement of the curvatures from the step and from half of it; None without differences.
         progress: Share of the work done, in [0, 1].
         notes: What a reader must know to trust the numbers, in words; may be empty.
+        by_block_stderr: Standard error of each block's trace; empty where the method gives none.
+        distribution: Of the probes, where the method leaves a choice.
+        square_samples: One unbiased estimate of tr(A²) a probe ``(S,)``; empty where the method gives none.
+        block_samples: One unbiased estimate a probe of each block's trace ``(S, B)``, in the order of ``by_block``; or empty.
     """
 
     trace: float
@@ -54,6 +58,10 @@ class TraceEstimate(ArrayResult):
     step_disagreement: float | None = None
     progress: float = 1.0
     notes: tuple[str, ...] = ()
+    by_block_stderr: dict[str, float] = field(default_factory=dict)
+    distribution: str | None = None
+    square_samples: Array = field(default_factory=lambda: np.empty(0))
+    block_samples: Array = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def mean_curvature(self) -> float:
