@@ -47,7 +47,7 @@ export function arrange(needs: Needs): Layout {
   const line = font + 5;
   const left = line + textWidth(needs.yTickLength, font) + 8;
   const right = needs.hasBar ? BAR_GAP + BAR_WIDTH + 8 + textWidth(needs.barTickLength, font) + line : 12;
-  const bottom = 2 * line + 6 + (needs.hasLegend ? line + 4 : 0);
+  const bottom = 2 * line + 6 + (needs.hasLegend ? line + 8 : 0);
   const top = font / 2 + 2;
   const free = { width: Math.max(40, width - left - right), height: Math.max(40, height - top - bottom) };
   const plotWidth = Math.round(Math.min(free.width, MOST_OBLONG * free.height));

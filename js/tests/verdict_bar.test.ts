@@ -1,0 +1,57 @@
+import { afterEach, describe, expect, it } from "vitest";
+import widget, { type VerdictTraits } from "../src/verdict_bar";
+import { FakeModel } from "./cases";
+
+function show(traits: Partial<VerdictTraits> = {}) {
+  const model = new FakeModel<VerdictTraits>({ sentence: "", facts: [], kind: "", theme: "auto", ...traits });
+  const el = document.createElement("div");
+  document.body.append(el);
+  const end = widget.render({ model: model.any, el } as never) as () => void;
+  return { model, el, end };
+}
+
+afterEach(() => {
+  document.body.replaceChildren();
+});
+
+describe("a verdict", () => {
+  it("is told as text, to screen readers too", () => {
+    const { el } = show({ sentence: "<b>A saddle</b>" });
+    expect(el.querySelector("[role=status]")?.textContent).toBe("<b>A saddle</b>");
+    expect(el.querySelector("[role=status]")?.getAttribute("aria-live")).toBe("polite");
+    expect(el.querySelector("b")).toBeNull();
+  });
+
+  it("has a sign of its own for each kind, with a name", () => {
+    const paths = (["saddle", "minimum", "maximum", "flat", "busy", "error"] as const).map((kind) => {
+      const { el } = show({ kind });
+      expect(el.querySelector("svg")?.getAttribute("aria-label")).toBeTruthy();
+      return el.querySelector("path")?.getAttribute("d");
+    });
+    expect(new Set(paths).size).toBe(6);
+    expect(show({ kind: "" }).el.querySelector("svg")).toBeNull();
+  });
+
+  it("has its numbers beside it, each with name and explanation", () => {
+    const { el } = show({
+      facts: [
+        ["L(θ)", "0.031", "<i>loss</i>"],
+        ["N", "123", "parameters"],
+      ],
+    });
+    expect([...el.querySelectorAll("dt")].map((name) => name.textContent)).toEqual(["L(θ)", "N"]);
+    expect([...el.querySelectorAll("dd")].map((value) => value.textContent)).toEqual(["0.031", "123"]);
+    expect(el.querySelector("dl > div")?.getAttribute("title")).toBe("<i>loss</i>");
+  });
+
+  it("follows its model, and leaves nothing behind", () => {
+    const { model, el, end } = show({ kind: "busy", sentence: "computing" });
+    model.receive("kind", "minimum");
+    model.receive("sentence", "A minimum.");
+    expect(el.querySelector("[role=status]")?.textContent).toBe("A minimum.");
+    expect(el.querySelector("svg")?.getAttribute("aria-label")).toBe("minimum");
+    end();
+    expect(el.childElementCount).toBe(0);
+    expect(model.listening).toBe(0);
+  });
+});
