@@ -156,9 +156,9 @@ class LossMap(BaseWidget):
             yield
         finally:
             self._held = False
-        self._send()
+        self._publish()
 
-    def _send(self) -> None:
+    def _publish(self) -> None:
         if not self._held:
             shown: LossSlice | None = self.slice
             scale = cast(Scale, self.scale)
@@ -205,11 +205,11 @@ class LossMap(BaseWidget):
         if not _same_plane(change["old"], change["new"]):
             self.curvature = None
         self._held = held
-        self._send()
+        self._publish()
 
     @traitlets.observe("curvature", "scale", "levels")
     def _on_change(self, change: dict[str, Any]) -> None:
-        self._send()
+        self._publish()
 
 
 def _same_plane(old: LossSlice | None, new: LossSlice | None) -> bool:
