@@ -1,0 +1,237 @@
+"""How the bqplot views look: colours that light and dark pages and all kinds of colour vision can bear, fonts, legends, axes."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import bqplot
+import ipywidgets
+import numpy as np
+from bqscales import Scale
+
+__all__ = [
+    "BLUE",
+    "FAINT",
+    "GREEN",
+    "INK",
+    "ORANGE",
+    "PURPLE",
+    "Key",
+    "axis",
+    "figure",
+    "legend",
+    "number",
+    "sentence",
+    "set_ticks",
+    "ticks",
+]
+
+Array = np.ndarray[Any, Any]
+Dash = Literal["solid", "dashed", "dotted", "dash_dotted"]
+Marker = Literal["circle", "ring", "diamond", "square", "triangle-up", "bar", "band"]
+
+# Okabe and Ito's colours, "Color universal design", 2008, moved to a lightness that has a contrast of at least 3 : 1 (WCAG 2,
+# graphical objects) on a white and on a #111 page.
+BLUE = "#1f83c4"
+ORANGE = "#e0700f"
+GREEN = "#0f9b76"
+PURPLE = "#c0619a"
+# What stands for the loss itself is drawn in the page's own ink.
+INK = "var(--jp-content-font-color1, #222222)"
+FAINT = "var(--jp-content-font-color3, #888888)"
+
+_FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
+# bqplot's stylesheet turns the labels of a dark page orange, which here would read as a colour of the data, and clips what
+# stands at the rim; the rules reach only figures of this package.
+_RULES = """<style>
+.cw-plot {
+  --bq-content-font-color: var(--jp-content-font-color1, #222);
+  --bq-axislabel-fill: var(--jp-content-font-color1, #222);
+  --bq-axis-tick-text-fill: var(--jp-content-font-color1, #222);
+  --bq-axislabel-font: 12.5px var(--jp-ui-font-family, sans-serif);
+  --bq-axis-tick-text-font: 12px var(--jp-ui-font-family, sans-serif);
+}
+.cw-plot .bqplot { min-width: 0; overflow: hidden; }
+.cw-plot .bqplot > svg { min-width: 0; }
+.cw-plot .bqplot > svg.svg-figure { overflow: hidden; }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of a legend.
+
+    Attributes:
+        text: What it says.
+        color: Colour of its swatch.
+        dash: Pattern of its line; None where the swatch has no line.
+        marker: Shape of its marker; None where it has none.
+    """
+
+    text: str
+    color: str
+    dash: Dash | None = None
+    marker: Marker | None = None
+
+
+def figure(marks: Sequence[bqplot.Mark], axes: Sequence[bqplot.Axis], *, height: int, margin: dict[str, int]) -> bqplot.Figure:
+    """Make a figure that fills the width it is given, and gives way where its box has less height than it wants.
+
+    Args:
+        marks: What it draws, from back to front.
+        axes: Its axes.
+        height: The height it wants, in pixels.
+        margin: Room around the plotting area in pixels: ``top``, ``bottom``, ``left`` and ``right``.
+
+    Returns:
+        The figure.
+    """
+    return bqplot.Figure(
+        marks=list(marks),
+        axes=list(axes),
+        fig_margin=margin,
+        padding_x=0,
+        padding_y=0,
+        display_toolbar=False,
+        layout=ipywidgets.Layout(width="auto", height=f"{height}px", min_width="120px", min_height="90px", flex="1 1 auto"),
+    )
+
+
+def axis(scale: Scale, label: str, **options: Any) -> bqplot.Axis:
+    """Make an axis with letters of 12 pixels.
+
+    Args:
+        scale: What it measures.
+        label: Its label, which is SVG text: HTML in it is not read as such.
+        options: Further traits of `bqplot.Axis`.
+
+    Returns:
+        The axis.
+    """
+    return bqplot.Axis(scale=scale, label=label, **{"tick_style": {"font-size": "12px"}, **options})
+
+
+def ticks(low: float, high: float, count: int) -> Array:
+    """Choose round numbers between two limits.
+
+    Args:
+        low: The lower limit.
+        high: The upper limit, above it.
+        count: About how many.
+
+    Returns:
+        Multiples of 1, 2 or 5 times a power of ten, with an exact 0 where 0 lies between the limits.
+    """
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    found = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+    return np.asarray(found, dtype=np.float64)
+
+
+def set_ticks(axis: bqplot.Axis, values: Array, *, log: bool = False) -> None:
+    """Give an axis its ticks, with as many digits as tell them apart.
+
+    Args:
+        axis: The axis.
+        values: What the ticks say, ascending.
+        log: Whether the axis measures decimal logarithms.
+    """
+    # The front end looks a label up by the tick's position as text, so positions are short.
+    positions = np.round(np.log10(values), 4) if log else values
+    labels = {f"{position:.4f}".rstrip("0").rstrip("."): number(value) for position, value in zip(positions, values, strict=True)}
+    with axis.hold_sync():
+        axis.tick_format = None if log else _tick_format(values)
+        axis.tick_labels = labels if log else {}
+        if axis.tick_values is None or not np.array_equal(axis.tick_values, positions):
+            axis.tick_values = positions
+
+
+def _tick_format(values: Array) -> str:
+    largest = float(np.abs(values).max()) if len(values) else 1.0
+    step = float(np.diff(values).min()) if len(values) > 1 else largest or 1.0
+    digits = -int(np.floor(np.log10(step) + 1e-9))
+    if largest >= 1e5 or 0 < largest < 1e-3:
+        return f".{max(0, int(np.floor(np.log10(largest) + 1e-9)) + digits)}~e"
+    return f".{max(0, digits)}f"
+
+
+def legend(keys: Sequence[Key], *, note: str = "") -> str:
+    """Draw a legend.
+
+    Args:
+        keys: Its entries.
+        note: A sentence before them.
+
+    Returns:
+        HTML with one small picture an entry; all text is escaped.
+    """
+    entries = [f'<span style="white-space:nowrap">{html.escape(note)}</span>'] if note else []
+    entries += [
+        f'<span style="display:inline-flex;align-items:center;gap:5px;white-space:nowrap">{_swatch(key)}{html.escape(key.text)}</span>'
+        for key in keys
+    ]
+    return (
+        f'{_RULES}<div style="display:flex;flex-wrap:wrap;column-gap:14px;row-gap:0;font:12.5px/1.45 {_FONT};color:{INK};padding:0 4px">'
+        + "".join(entries)
+        + "</div>"
+    )
+
+
+def sentence(text: str, *, centered: bool = False) -> str:
+    """Write a sentence in the page's font.
+
+    Args:
+        text: What it says; HTML in it is escaped.
+        centered: Whether it stands in the middle.
+
+    Returns:
+        HTML.
+    """
+    align = "center" if centered else "start"
+    return f'<div style="font:12.5px/1.4 {_FONT};color:{INK};padding:0 4px;text-align:{align}">{html.escape(text)}</div>'
+
+
+def number(value: float) -> str:
+    """Write a number as a reader would.
+
+    Args:
+        value: The number.
+
+    Returns:
+        Three significant digits, with a true minus sign.
+    """
+    text = f"{value:.3g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    return text.replace("-", "−")
+
+
+_DASHES: dict[str, str] = {"solid": "none", "dashed": "6,4", "dotted": "2,4", "dash_dotted": "7,3,2,3"}
+
+
+def _swatch(key: Key) -> str:
+    parts = []
+    if key.marker == "band":
+        parts.append(f'<rect x="0" y="1" width="26" height="10" fill="{key.color}" opacity="0.35"/>')
+    if key.dash is not None:
+        parts.append(
+            f'<line x1="0" y1="6" x2="26" y2="6" stroke="{key.color}" stroke-width="2.2" stroke-dasharray="{_DASHES[key.dash]}"/>'
+        )
+    shapes = {
+        "circle": '<circle cx="13" cy="6" r="4.5" {}/>',
+        "ring": '<circle cx="13" cy="6" r="4" {}/>',
+        "diamond": '<path d="M13 0.5 L18 6 L13 11.5 L8 6 Z" {}/>',
+        "square": '<rect x="9" y="2" width="8" height="8" {}/>',
+        "triangle-up": '<path d="M13 1 L18 10.5 L8 10.5 Z" {}/>',
+        "bar": '<line x1="13" y1="0" x2="13" y2="12" {}/>',
+    }
+    if key.marker in shapes:
+        outlined = key.marker in ("ring", "bar")
+        paint = f'fill="none" stroke="{key.color}" stroke-width="2.2"' if outlined else f'fill="{key.color}"'
+        parts.append(shapes[key.marker].format(paint))
+    return f'<svg width="26" height="12" aria-hidden="true" style="flex:none">{"".join(parts)}</svg>'
