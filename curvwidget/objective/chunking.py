@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from curvwidget.objective.risk import ModelRisk
+from curvwidget.objective.kernels import differentiable_kernels
+from curvwidget.objective.model_risk import ModelRisk
 
 __all__ = ["rows_within_budget"]
 
-MEMORY_BUDGET = 256 * 2**20  # bytes that the graph of one Hessian-vector product may take
-_GRAPH_FACTOR = 6  # a double backward keeps about this much more than the forward pass saves
+MEMORY_BUDGET = 256 * 2**20  # bytes that one Hessian-vector product may take beyond model, data and vectors
+_TRANSIENT = 1.5  # a product's own intermediate results, as a share of the graph that it walks
 _PROBE_ROWS = (4, 8)
 
 
@@ -22,23 +23,32 @@ def rows_within_budget(risk: ModelRisk, theta: Tensor, budget: int = MEMORY_BUDG
     Args:
         risk: The loss on divisible batches.
         theta: ``(N,)``.
-        budget: Bytes that the graph of one Hessian-vector product may take.
+        budget: Bytes that one Hessian-vector product may take.
 
     Returns:
         Samples a batch, at least one and at most all.
     """
     count = risk.batches.n_samples
-    few, more = (min(rows, count) for rows in _PROBE_ROWS)
+    few, more = (min(rows, risk.batches.sizes[0]) for rows in _PROBE_ROWS)
     if few == more:
         return count
-    per_sample = (_graph_bytes(risk, theta, more) - _graph_bytes(risk, theta, few)) / (more - few)
+    per_sample = (graph_bytes(risk, theta, more) - graph_bytes(risk, theta, few)) / (more - few)
     if per_sample <= 0:
         return count
-    return max(1, min(count, int(budget / (_GRAPH_FACTOR * per_sample))))
+    return max(1, min(count, int(budget / (_TRANSIENT * per_sample))))
 
 
-def _graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int:
-    """Bytes that autograd saves in a forward pass, each storage counted once."""
+def graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int:
+    """Measure the graph from which Hessian-vector products come: all that is saved by a forward pass and its differentiation.
+
+    Args:
+        risk: The loss on divisible batches.
+        theta: ``(N,)``.
+        rows: Samples.
+
+    Returns:
+        Bytes, each storage counted once.
+    """
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -46,8 +56,12 @@ def _graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int:
         storages[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        leaf = theta.detach().clone().requires_grad_()
-        value = risk.probe(leaf, rows)
-        del value
+    with (
+        differentiable_kernels(2, recurrent=risk.recurrent),
+        risk.session(theta, grad=True) as leaves,
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
+        value = risk.single_number(risk.probe(rows, leaves))
+        gradient = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
+        del value, gradient  # not before all is counted: an address stands for a storage only as long as that lives
     return sum(storages.values())

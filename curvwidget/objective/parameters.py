@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import prod
 
-import torch
 from torch import Tensor, nn
 
-__all__ = ["ParameterBlock", "ParameterFilter", "ParameterLayout", "select_parameters"]
+__all__ = ["ParameterBlock", "ParameterFilter", "select_parameters"]
 
 ParameterFilter = str | Sequence[str] | Callable[[str, Tensor], bool] | None
 
@@ -40,52 +39,7 @@ class ParameterBlock:
         return slice(self.offset, self.offset + self.size)
 
 
-@dataclass(frozen=True)
-class ParameterLayout:
-    """How named tensors lie one after the other in θ.
-
-    Attributes:
-        blocks: One a tensor, in the model's order.
-        dtypes: The dtype that each tensor has in the model.
-    """
-
-    blocks: tuple[ParameterBlock, ...]
-    dtypes: tuple[torch.dtype, ...]
-
-    @property
-    def n_parameters(self) -> int:
-        """N, the length of θ."""
-        return sum(block.size for block in self.blocks)
-
-    def flatten(self, tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-        """Lay tensors one after the other.
-
-        Args:
-            tensors: One a block.
-            dtype: Of the result.
-
-        Returns:
-            A fresh vector ``(N,)``.
-        """
-        return torch.cat([tensor.detach().reshape(-1).to(dtype) for tensor in tensors])
-
-    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
-        """Cut θ into the model's tensors, differentiably.
-
-        Args:
-            theta: ``(N,)``.
-
-        Returns:
-            Views of θ by name (copies where the model's dtype differs from that of θ).
-        """
-        pieces = theta.split([block.size for block in self.blocks])
-        return {
-            block.name: piece.view(block.shape).to(dtype)
-            for block, piece, dtype in zip(self.blocks, pieces, self.dtypes, strict=True)
-        }
-
-
-def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str, Tensor]:
+def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str, nn.Parameter]:
     """Pick the parameters that make up θ.
 
     Args:
@@ -111,21 +65,21 @@ def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str
         chosen = {name: tensor for name, tensor in named.items() if parameters(name, tensor)}
         if not chosen:
             raise ValueError("parameters must accept at least one parameter, got a predicate that accepts none")
-    else:
+    elif isinstance(parameters, Iterable):
         chosen = _match_names(model, named, [parameters] if isinstance(parameters, str) else list(parameters))
+    else:
+        raise TypeError(f"parameters must be names, a predicate or None, got {type(parameters).__name__}")
     for name, tensor in chosen.items():
-        if isinstance(tensor, nn.UninitializedParameter):
-            raise ValueError(f"model must be initialized: parameter {name!r} has no shape yet; run one batch through it first")
         if not tensor.is_floating_point():
             raise TypeError(f"parameters must be real floating-point tensors, got {name!r} of {tensor.dtype}")
-        if tensor.numel() and not bool(torch.isfinite(tensor).all()):
+        if not bool(tensor.isfinite().all()):
             raise ValueError(f"model must have finite parameters, got NaN or inf in {name!r}")
     if sum(tensor.numel() for tensor in chosen.values()) == 0:
         raise ValueError("parameters must hold at least one number, got only empty tensors")
     return {name: tensor for name, tensor in chosen.items() if tensor.numel()}
 
 
-def _match_names(model: nn.Module, named: dict[str, nn.Parameter], patterns: Sequence[object]) -> dict[str, Tensor]:
+def _match_names(model: nn.Module, named: dict[str, nn.Parameter], patterns: Sequence[object]) -> dict[str, nn.Parameter]:
     if not patterns:
         raise ValueError("parameters must name at least one parameter, got an empty list")
     # A tied tensor may be asked for by any of its names.

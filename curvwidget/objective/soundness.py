@@ -4,101 +4,217 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from curvwidget.objective.risk import ModelRisk, Risk
+from curvwidget.objective.derivatives import graph_nodes, term_value
+from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.risk import Risk
 
-__all__ = ["check_mean", "check_sound"]
+__all__ = ["accepts_cuts", "check_sound", "is_mean", "refuse_sum", "try_all"]
 
 _PROBE_SAMPLES = 64
+_CUT = 4  # samples; not one, which BatchNorm does not take
 # Two evaluations on one device may differ by the order of a parallel sum, not by more.
 _REPEAT_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 _MEAN_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 
-def check_sound(risk: Risk, theta: Tensor) -> None:
+def check_sound(risk: Risk, theta: Tensor, foreign: Iterable[Tensor] = ()) -> list[str]:
     """Evaluate a loss on a few samples and refuse it where slices and derivatives of it would mean nothing.
 
-    Sets ``risk.needs_grad`` and ``risk.draws_random``.
+    Sets ``risk.needs_grad``.
 
     Args:
         risk: The loss.
         theta: ``(N,)``.
+        foreign: Tensors that the loss must not depend on: the parameters of the user's own model.
+
+    Returns:
+        Names of parameters that the loss does not depend on.
 
     Raises:
-        TypeError: If the loss is no tensor.
-        ValueError: If it is no single number, differs from call to call, or does not depend on θ.
+        ValueError: If the loss is no single number, differs from call to call, or does not depend on θ alone.
     """
-    before = _rng_fingerprint(theta.device)
-    first, risk.needs_grad = _first_value(risk, theta)
-    risk.draws_random = _rng_fingerprint(theta.device) != before
-    with torch.set_grad_enabled(risk.needs_grad):
-        # Not guarded: a loss that draws random numbers must get new ones here, to be found out.
-        second = float(risk.single_number(risk.probe(theta, _PROBE_SAMPLES)))
-    allowed = _REPEAT_TOLERANCE[theta.dtype] * max(abs(first), abs(second), 1e-30)
-    if math.isfinite(first) and not abs(first - second) <= allowed:
+    first, unused = _differentiate_once(risk, theta, foreign)
+    try:
+        second = _probe(risk, theta, grad=False)
+    except (RuntimeError, TypeError, AttributeError):
+        # It ran with gradients: a loss with derivatives inside (physics-informed) cannot do without.
+        risk.needs_grad = True
+    else:
+        # Where the two modes disagree, either the loss differs from call to call, or it does something else without gradients.
+        risk.needs_grad = not _agree(first, second, theta.dtype)
+    if risk.needs_grad:
+        second = _probe(risk, theta, grad=True)
+    if not _agree(first, second, theta.dtype):
         raise ValueError(
             f"{risk.loss_name} must be deterministic, got {first:.9g} and {second:.9g} from the same θ and data. Usual causes: "
             "functional dropout without training=self.training, noise or sampling in the model, augmentation in the loss, "
             "a state that each call changes"
         )
-    with torch.enable_grad():
-        leaf = theta.detach().clone().requires_grad_()
-        value = risk.single_number(risk.probe(leaf, _PROBE_SAMPLES))
-    if not value.requires_grad:
-        raise ValueError(
-            f"{risk.loss_name} must depend on the parameters differentiably, got a value without a gradient: look for detach(), "
-            "item(), no_grad() or a conversion to NumPy on the way from the parameters to the loss"
-        )
+    if unused:
+        _refuse_hidden(risk, theta, unused, first)
+    return [block.name for block in risk.blocks if block.name in unused]
 
 
-def check_mean(risk: ModelRisk, theta: Tensor) -> str | None:
-    """See whether a criterion is a mean over samples, so that batches may be cut and merged.
+def try_all(risk: Risk, theta: Tensor) -> float:
+    """Evaluate the whole loss once, on copies of the data, and learn what it does besides.
+
+    Sets ``risk.draws_random`` and, for a model, ``risk.writes_batches``.
+
+    Args:
+        risk: The loss.
+        theta: ``(N,)``.
+
+    Returns:
+        L(θ).
+
+    Raises:
+        ValueError: If it is not finite, or the model changes its own parameters.
+    """
+    before = _rng_fingerprint(theta.device)
+    total, writes = 0.0, False
+    for index, weight in enumerate(risk.weights):
+        with risk.session(theta, grad=risk.needs_grad) as leaves:
+            if isinstance(risk, ModelRisk):
+                value, wrote = risk.evaluate_copy(risk.batches.items[index])
+                writes |= wrote
+                if not torch.equal(risk.parameters.read(), theta):
+                    raise ValueError(
+                        "model must leave its parameters as they are in forward, got a model that writes to them: an "
+                        "nn.Embedding with max_norm, or weights that are clipped on the way"
+                    )
+            else:
+                value = risk.evaluate(index, leaves)
+            total += weight * float(risk.single_number(value).detach())
+    risk.draws_random = _rng_fingerprint(theta.device) != before
+    if isinstance(risk, ModelRisk):
+        risk.writes_batches = writes
+    if not math.isfinite(total):
+        raise ValueError(f"{risk.loss_name} must be finite at the point to look at, got {total}: look at the data or the point")
+    return total
+
+
+def accepts_cuts(risk: ModelRisk, theta: Tensor) -> bool:
+    """Say whether the model takes a few samples where it was given a batch.
 
     Args:
         risk: The loss on divisible batches.
         theta: ``(N,)``.
 
     Returns:
-        None where it is; else a remark in words.
+        Whether it does. Where neither the few nor the whole batch run, the reason is not in the cutting: True.
     """
-    head = risk.batches.head(_PROBE_SAMPLES)
-    if head.n_samples < 2:
-        return None
-    pieces = head.rechunk(max(1, (2 * head.n_samples) // 3))
-    with torch.set_grad_enabled(risk.needs_grad):
-        whole = float(risk.single_number(risk.evaluate_batch(head.items[0], theta)))
-        parts = [float(risk.single_number(risk.evaluate_batch(item, theta))) for item in pieces.items]
-    mean = sum(weight * part for weight, part in zip(pieces.weights, parts, strict=True))
-    if not math.isfinite(whole) or abs(mean - whole) <= _MEAN_TOLERANCE[theta.dtype] * max(abs(whole), 1e-12):
-        return None
-    return (
-        f"criterion is not a mean over samples: {head.n_samples} samples give {whole:.6g} at once and {mean:.6g} in two parts "
-        "(class weights, ignored targets, reduction='sum', or samples that see each other). The loss looked at is the "
-        "sample-weighted mean over the batches as they were given"
-    )
+    first = risk.batches.items[0]
+    few = risk.batches.head(_CUT).items[0]
+    with risk.session(theta, grad=True):
+        try:
+            risk.evaluate_copy(few)
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):
+            try:
+                risk.evaluate_copy(first)
+            except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):
+                return True
+            return False
+    return True
 
 
-def _first_value(risk: Risk, theta: Tensor) -> tuple[float, bool]:
-    try:
-        with torch.no_grad():
-            return float(risk.single_number(risk.probe(theta, _PROBE_SAMPLES))), False
-    except RuntimeError as error:
-        # A loss with derivatives inside (physics-informed) cannot run without gradients; anything else must fail alike with them.
-        if "grad" not in str(error):
-            raise
-    with torch.enable_grad():
-        return float(risk.single_number(risk.probe(theta, _PROBE_SAMPLES))), True
+def refuse_sum(risk: ModelRisk, theta: Tensor) -> None:
+    """Refuse a criterion that sums over samples: it doubles where every sample comes twice, which no mean does.
+
+    Args:
+        risk: The loss on divisible batches.
+        theta: ``(N,)``.
+
+    Raises:
+        ValueError: If it is a sum.
+    """
+    head = risk.batches.head(_PROBE_SAMPLES // 2)
+    twice = type(head)(items=head.items * 2, sizes=head.sizes * 2, divisible=True).rechunk(2 * head.n_samples)
+    with risk.session(theta, grad=risk.needs_grad):
+        values = [risk.single_number(risk.evaluate_copy(batch)[0]) for batch in (head.items[0], twice.items[0])]
+    once, doubled = (float(value.detach()) for value in values)
+    if once and abs(doubled - 2 * once) <= _MEAN_TOLERANCE[theta.dtype] * abs(once):
+        raise ValueError(
+            f"criterion must return the mean over the samples, got a sum: {head.n_samples} samples give {once:.6g}, each of them "
+            f"twice gives {doubled:.6g}; use reduction='mean'"
+        )
+
+
+def is_mean(risk: ModelRisk, theta: Tensor, rows: int, other: float) -> bool:
+    """Say whether a loss is a mean over samples, so that batches may be merged and cut: does another cut give the same?
+
+    Args:
+        risk: The loss on divisible batches.
+        theta: ``(N,)``.
+        rows: Samples a batch of another cut.
+        other: The loss over the risk's own batches.
+
+    Returns:
+        Whether the two agree.
+    """
+    pieces = risk.rebatched(risk.batches.rechunk(rows))
+    terms = [term_value(pieces, index, theta) for index in range(len(pieces.weights))]
+    mean = sum(weight * term for weight, term in zip(pieces.weights, terms, strict=True))
+    scale = max(abs(other), *(abs(term) for term in terms))
+    return abs(mean - other) <= _MEAN_TOLERANCE[theta.dtype] * scale
+
+
+def _differentiate_once(risk: Risk, theta: Tensor, foreign: Iterable[Tensor]) -> tuple[float, set[str]]:
+    with risk.session(theta, grad=True) as leaves:
+        value = risk.single_number(risk.probe(_PROBE_SAMPLES, leaves))
+        theirs = {id(tensor) for tensor in foreign}
+        if any(id(getattr(node, "variable", None)) in theirs for node in graph_nodes(value)):
+            raise ValueError(
+                f"{risk.loss_name} must take the parameters from the model that it is given, got one that uses those of your own "
+                "model (which this objective never moves); write batch_loss(model, batch) and take them from its model"
+            )
+        found = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else (None,) * len(leaves)
+    unused = {block.name for block, piece in zip(risk.blocks, found, strict=True) if piece is None}
+    if len(unused) == len(risk.blocks):
+        raise ValueError(
+            f"{risk.loss_name} must depend on the parameters differentiably, got a value without a gradient: look for "
+            "detach(), item(), no_grad(), checkpoint(use_reentrant=True) or a conversion to NumPy on the way to the loss"
+        )
+    return float(value.detach()), unused
+
+
+def _refuse_hidden(risk: Risk, theta: Tensor, unused: set[str], value: float) -> None:
+    # Refuse parameters that move the loss while autograd says that they do not.
+    moved = theta.clone()
+    for block in risk.blocks:
+        if block.name in unused:
+            steps = torch.arange(block.size, dtype=theta.dtype, device=theta.device)
+            moved[block.slice] = 1.01 * moved[block.slice] + 0.01 * torch.cos(steps)
+    if not _agree(_probe(risk, moved, grad=risk.needs_grad), value, theta.dtype):
+        names = ", ".join(sorted(unused))
+        raise ValueError(
+            f"{risk.loss_name} must depend on the parameters differentiably, got a value that moves with {names} but has no "
+            "gradient for them: use checkpoint(..., use_reentrant=False) for activation checkpointing, look for detach() or "
+            "no_grad(), or leave them out with parameters="
+        )
+
+
+def _probe(risk: Risk, theta: Tensor, *, grad: bool) -> float:
+    with risk.session(theta, grad=grad) as leaves:
+        return float(risk.single_number(risk.probe(_PROBE_SAMPLES, leaves)).detach())
+
+
+def _agree(first: float, second: float, dtype: torch.dtype) -> bool:
+    if not math.isfinite(first):
+        return not math.isfinite(second)
+    return abs(first - second) <= _REPEAT_TOLERANCE[dtype] * max(abs(first), abs(second), 1e-30)
 
 
 def _rng_fingerprint(device: torch.device) -> tuple[Any, ...]:
     states: list[Any] = [torch.get_rng_state().numpy().tobytes(), random.getstate()]
-    state = np.random.get_state()
-    states.append((np.asarray(state[1]).tobytes(), state[2]))
+    _, words, position, *_ = np.random.get_state()
+    states.append((np.asarray(words).tobytes(), position))
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device).numpy().tobytes())
     return tuple(states)

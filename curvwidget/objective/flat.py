@@ -1,0 +1,97 @@
+"""The chosen parameters of a private model as one piece of memory that is laid out like θ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from curvwidget.objective.parameters import ParameterBlock
+
+__all__ = ["FlatParameters"]
+
+
+class FlatParameters:
+    """Puts a vector θ into a model's own parameters, and takes what autograd says about them back into vectors.
+
+    The parameters stay the model's own `nn.Parameter` objects (whatever holds them, a recurrent layer's list or a recomputed
+    checkpoint, sees θ); only their memory is replaced by stretches of one vector, so that writing θ is one copy.
+
+    Attributes:
+        blocks: The place of each parameter in θ.
+        tensors: The parameters.
+        dtype: Of θ: the widest of the parameters', at least float32.
+    """
+
+    def __init__(self, chosen: dict[str, nn.Parameter]) -> None:
+        """Take over the memory of the parameters.
+
+        Args:
+            chosen: The parameters by name; each requires grad from now on.
+        """
+        blocks: list[ParameterBlock] = []
+        for name, tensor in chosen.items():
+            offset = blocks[-1].slice.stop if blocks else 0
+            blocks.append(ParameterBlock(name, tuple(tensor.shape), offset))
+        self.blocks = tuple(blocks)
+        self.tensors = tuple(chosen.values())
+        self.dtype = torch.float32  # half precision cannot hold a step of a slice
+        for tensor in self.tensors:
+            self.dtype = torch.promote_types(self.dtype, tensor.dtype)
+        self._sizes = [block.size for block in self.blocks]
+        memory = self.flatten(self.tensors)
+        self._memory = memory if all(tensor.dtype == self.dtype for tensor in self.tensors) else None
+        for tensor, piece in zip(self.tensors, torch.split(memory, self._sizes), strict=True):
+            if self._memory is not None:
+                tensor.data = piece.view(tensor.shape)
+            tensor.requires_grad_(True)
+
+    def read(self) -> Tensor:
+        """Return θ as it stands in the model, a copy ``(N,)``."""
+        return self.flatten(self.tensors)
+
+    def write(self, theta: Tensor) -> None:
+        """Put θ into the model.
+
+        No version counter moves: a graph that is kept stays usable, and is right whenever its own θ has been put back.
+
+        Args:
+            theta: ``(N,)``.
+        """
+        if self._memory is not None:
+            self._memory.copy_(theta)
+        else:
+            for tensor, piece in zip(self.tensors, torch.split(theta, self._sizes), strict=True):
+                tensor.data.copy_(piece.view(tensor.shape))
+
+    def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
+        """Lay tensors one after the other.
+
+        Args:
+            pieces: One a parameter; None stands for zeros.
+
+        Returns:
+            A fresh vector ``(N,)``, without a graph.
+        """
+        device = self.tensors[0].device
+        return torch.cat(
+            [
+                torch.zeros(size, dtype=self.dtype, device=device)
+                if piece is None
+                else piece.detach().to_dense().reshape(-1).to(self.dtype)
+                for piece, size in zip(pieces, self._sizes, strict=True)
+            ]
+        )
+
+    def split(self, vector: Tensor) -> list[Tensor]:
+        """Cut a vector into tensors of the parameters' shapes and dtypes.
+
+        Args:
+            vector: ``(N,)``.
+
+        Returns:
+            One tensor a parameter (a view where the dtype is the same).
+        """
+        pieces = torch.split(vector, self._sizes)
+        return [piece.view(tensor.shape).to(tensor.dtype) for piece, tensor in zip(pieces, self.tensors, strict=True)]

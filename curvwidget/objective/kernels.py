@@ -1,0 +1,88 @@
+"""Implementations of an operation that can be differentiated as often as is needed.
+
+The fused kernels of scaled dot-product attention have no second derivative, and cuDNN's recurrent layers have no first one in
+eval mode. Which implementation runs is a setting of the whole process: it is held while anybody needs it, then put back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Generic, TypeVar
+
+import torch
+
+__all__ = ["differentiable_kernels"]
+
+Value = TypeVar("Value")
+
+
+class _Held(Generic[Value]):
+    """A setting of the process that is held at a value by any number of threads at a time."""
+
+    def __init__(self, read: Callable[[], Value], write: Callable[[Value], None], value: Value) -> None:
+        self._read, self._write, self._value = read, write, value
+        self._lock = threading.Lock()
+        self._holders: list[object] = []
+        self._before: list[Value] = []
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        with self._lock:
+            if not self._holders:
+                self._before.append(self._read())
+                self._write(self._value)
+            self._holders.append(self)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders.pop()
+                if not self._holders:
+                    self._write(self._before.pop())
+
+
+AttentionFlags = tuple[bool, bool, bool, bool]
+
+
+def _read_attention() -> AttentionFlags:
+    cuda = torch.backends.cuda
+    cudnn = bool(cuda.cudnn_sdp_enabled()) if hasattr(cuda, "cudnn_sdp_enabled") else False  # type: ignore[no-untyped-call]
+    read = (cuda.flash_sdp_enabled, cuda.mem_efficient_sdp_enabled, cuda.math_sdp_enabled)
+    flash, efficient, math = (bool(enabled()) for enabled in read)  # type: ignore[no-untyped-call]
+    return flash, efficient, math, cudnn
+
+
+def _write_attention(flags: AttentionFlags) -> None:
+    cuda = torch.backends.cuda
+    cuda.enable_flash_sdp(flags[0])
+    cuda.enable_mem_efficient_sdp(flags[1])
+    cuda.enable_math_sdp(flags[2])
+    if hasattr(cuda, "enable_cudnn_sdp"):
+        cuda.enable_cudnn_sdp(flags[3])
+
+
+def _write_cudnn(enabled: bool) -> None:
+    torch.backends.cudnn.enabled = enabled
+
+
+_MATH_ATTENTION = _Held(_read_attention, _write_attention, (False, False, True, False))
+_NO_CUDNN = _Held(lambda: bool(torch.backends.cudnn.enabled), _write_cudnn, False)
+
+
+@contextmanager
+def differentiable_kernels(order: int, *, recurrent: bool) -> Iterator[None]:
+    """Within the block, let operations run that can be differentiated ``order`` times.
+
+    Args:
+        order: 1 for a gradient, 2 for a product with the Hessian.
+        recurrent: Whether the model has recurrent layers on a CUDA device.
+
+    Yields:
+        Nothing.
+    """
+    attention: AbstractContextManager[None] = _MATH_ATTENTION.hold() if order > 1 else nullcontext()
+    recurrence: AbstractContextManager[None] = _NO_CUDNN.hold() if recurrent else nullcontext()
+    with attention, recurrence:
+        yield

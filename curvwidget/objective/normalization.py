@@ -1,0 +1,50 @@
+"""What BatchNorm layers normalize with.
+
+Three functions of θ that are three different losses, and have three different Hessians:
+
+``"running"``
+    Each layer uses the running statistics that training left. They are constants: L(θ) is the loss of the model as it would be
+    deployed, near the trained θ. Far from it the statistics fit the activations no longer.
+``"batch"``
+    Each layer uses the statistics of the batch at hand, as in training. L(θ) depends on how the data is cut into batches, which
+    are therefore taken as they are given; its derivatives run through the statistics.
+``"recalibrate"``
+    Each layer uses the statistics of the whole data at this θ, which is what recomputing the running statistics at every point
+    means when it is done exactly: layer after layer, each upon activations that are already recalibrated. That is one batch of
+    all samples under ``"batch"``, and so it is computed. Its derivatives run through the statistics as well: they are those of
+    the L whose slices are drawn. (With the statistics held constant the gradient would be that of no function of θ at all, for the
+    values move with θ and the derivatives would not say so.)
+
+Running statistics stay as they are under each of them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import nn
+
+__all__ = ["BATCHNORM_POLICIES", "BatchNormPolicy", "apply_policy"]
+
+BatchNormPolicy = Literal["running", "batch", "recalibrate"]
+BATCHNORM_POLICIES: tuple[str, ...] = get_args(BatchNormPolicy)
+_NORMALIZATIONS = (nn.modules.batchnorm._NormBase,)
+
+
+def apply_policy(model: nn.Module, policy: str) -> int:
+    """Let the normalization layers of a private model in eval mode use what a policy says.
+
+    Args:
+        model: The private copy; changed in place.
+        policy: One of `BATCHNORM_POLICIES`.
+
+    Returns:
+        How many layers have running statistics, and so follow the policy.
+    """
+    layers = [module for module in model.modules() if isinstance(module, _NORMALIZATIONS) and module.running_mean is not None]
+    if policy != "running":
+        for layer in layers:
+            # Without running statistics a layer normalizes with those of the batch, in eval mode too, and has nothing to update.
+            layer.track_running_stats = False
+            layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+    return len(layers)

@@ -1,0 +1,103 @@
+"""Reading the user's data once, without touching it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+
+from curvwidget._interrupt import checkpoint
+from curvwidget.objective.batches import Batches, make_batches
+from curvwidget.objective.trees import map_tensors, tensors_of
+
+__all__ = ["read_batches"]
+
+_PIECE = 256  # samples of a Dataset that are collated at a time
+
+
+def read_batches(data: Any, *, device: torch.device, dtype: torch.dtype | None, piece: int | None = None) -> Batches:
+    """Read data once, and move it where it shall be.
+
+    Args:
+        data: One data set in memory (a tensor, or a tuple or mapping of tensors or arrays), a `Dataset`, a `DataLoader`, or an
+            iterable of batches.
+        device: Where all tensors go.
+        dtype: Of the floating-point tensors; None leaves them as they are.
+        piece: Samples of a `Dataset` that make a batch.
+
+    Returns:
+        The batches. Tensors already of the right kind are not copied.
+
+    Raises:
+        TypeError: If the data is none of these.
+        ValueError: If it is empty, or holds an empty batch.
+    """
+    kind = type(data).__name__
+    if isinstance(data, (Tensor, np.ndarray, tuple, Mapping)):
+        items: list[Any] = [data] if len(data) else []
+    elif isinstance(data, DataLoader):
+        with _kept_generators(data):
+            items = _drain(data)
+    elif isinstance(data, Dataset):
+        items = _read_dataset(data, piece or _PIECE)
+    elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
+        items = _drain(data)
+    else:
+        raise TypeError(f"data must be (x, y), a Dataset, a DataLoader or a list of batches, got {kind}")
+    if not items:
+        raise ValueError(f"data must hold at least one batch, got an empty {kind}")
+    return make_batches([map_tensors(_own(item), lambda tensor: _move(tensor, device, dtype)) for item in items])
+
+
+def _drain(source: Iterable[Any]) -> list[Any]:
+    items = []
+    for item in source:
+        checkpoint()
+        items.append(item)
+    return items
+
+
+def _read_dataset(data: Dataset[Any], piece: int) -> list[Any]:
+    if isinstance(data, IterableDataset):
+        samples: Iterator[Any] = iter(data)
+    elif hasattr(data, "__len__"):
+        samples = (data[index] for index in range(len(data)))
+    else:
+        raise TypeError(f"data must have a length, got a {type(data).__name__} without __len__; wrap it in a DataLoader")
+    items = []
+    while some := list(islice(samples, piece)):
+        checkpoint()
+        items.append(default_collate(some))
+    return items
+
+
+@contextmanager
+def _kept_generators(loader: DataLoader[Any]) -> Iterator[None]:
+    """Leave the generators that the user gave to a loader as they were: a pass over the data must not change the next epoch."""
+    holders = (loader, loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None))
+    generators = [getattr(holder, "generator", None) for holder in holders]
+    states = [(generator, generator.get_state()) for generator in generators if isinstance(generator, torch.Generator)]
+    try:
+        yield
+    finally:
+        for generator, state in states:
+            generator.set_state(state)
+
+
+def _own(item: Any) -> Any:
+    # Nobody can say what a loss does to a batch of an unknown class: it gets a copy.
+    known = isinstance(item, (Tensor, np.ndarray, Sequence, Mapping)) or bool(tensors_of(item))
+    return item if known else copy.deepcopy(item)
+
+
+def _move(tensor: Tensor, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+    tensor = tensor.detach()
+    moved = tensor.to(device, dtype) if dtype is not None and tensor.is_floating_point() else tensor.to(device)
+    return moved.clone() if moved.is_inference() else moved  # autograd cannot save what was made in inference mode
