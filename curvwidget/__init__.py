@@ -1,3 +1,80 @@
 """Jupyter widgets that show the loss landscape of a PyTorch model, and whether its picture can be believed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curvwidget.curvature import (
+    ProjectedCurvature,
+    ProjectionPrediction,
+    ProjectionSample,
+    estimate_trace,
+    predict_projections,
+    project_curvature,
+    sample_projections,
+    stream_projections,
+    stream_trace,
+)
+from curvwidget.directions import (
+    Directions,
+    blend_directions,
+    gradient_direction,
+    hessian_directions,
+    own_directions,
+    random_directions,
+)
+from curvwidget.linalg import Eigenpairs, TraceEstimate, extreme_eigenpairs, stream_eigenpairs
+from curvwidget.objective import Objective
+from curvwidget.slices import LossSlice, slice_loss, stream_slice
+
+if TYPE_CHECKING:
+    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, Surface, explore
+
 __version__ = "0.1.0.dev0"
+
+# What draws is imported when it is first asked for: a script or a cluster job needs no widget library.
+_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "Surface", "explore")
+
+__all__ = [
+    "CurvaturePlot",
+    "Directions",
+    "Eigenpairs",
+    "Explorer",
+    "LossMap",
+    "LossSlice",
+    "Objective",
+    "Profiles",
+    "ProjectedCurvature",
+    "ProjectionPrediction",
+    "ProjectionSample",
+    "Surface",
+    "TraceEstimate",
+    "blend_directions",
+    "estimate_trace",
+    "explore",
+    "extreme_eigenpairs",
+    "gradient_direction",
+    "hessian_directions",
+    "own_directions",
+    "predict_projections",
+    "project_curvature",
+    "random_directions",
+    "sample_projections",
+    "slice_loss",
+    "stream_eigenpairs",
+    "stream_projections",
+    "stream_slice",
+    "stream_trace",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _WIDGETS:
+        from curvwidget import widgets
+
+        return getattr(widgets, name)
+    raise AttributeError(f"module 'curvwidget' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WIDGETS])

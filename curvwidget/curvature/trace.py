@@ -9,13 +9,13 @@ from curvwidget._checks import check_choice, check_count, check_positive
 from curvwidget._streams import last
 from curvwidget.curvature.slice_trace import stream_slice_trace
 from curvwidget.directions.random import check_seed
-from curvwidget.linalg import TraceEstimate, stream_exact, stream_hutchinson, stream_hutchpp, stream_xtrace
+from curvwidget.linalg import TraceEstimate, stream_hutchinson
 from curvwidget.objective import Objective
 
 __all__ = ["TRACE_METHODS", "TraceMethod", "estimate_trace", "stream_trace"]
 
-TraceMethod = Literal["hutchinson", "hutch++", "xtrace", "slices", "exact"]
-TRACE_METHODS: tuple[TraceMethod, ...] = ("hutchinson", "hutch++", "xtrace", "slices", "exact")
+TraceMethod = Literal["hutchinson", "slices"]
+TRACE_METHODS: tuple[TraceMethod, ...] = ("hutchinson", "slices")
 
 
 def estimate_trace(
@@ -31,9 +31,8 @@ def estimate_trace(
 
     Args:
         objective: The loss at θ.
-        method: ``"hutchinson"``: the mean of zᵀHz over random z, by one HVP each; ``"hutch++"`` and ``"xtrace"``: the same with the
-            largest part of H taken exactly; ``"slices"``: the mean curvature of random one-dimensional slices, by loss evaluations alone;
-            ``"exact"``: all N diagonal entries.
+        method: ``"hutchinson"``: the mean of zᵀHz over random z, by one HVP each; ``"slices"``: the mean curvature of
+            random one-dimensional slices, by loss evaluations alone.
         distribution: Of the probes of ``"hutchinson"``.
         samples: Products (or slices) at most.
         target_stderr: Stop when the standard error is at most this.
@@ -48,8 +47,6 @@ def estimate_trace(
     Example:
         >>> import torch, curvwidget as cw
         >>> bowl = cw.Objective.from_function(lambda t: (t**2).sum(), torch.zeros(50, dtype=torch.float64))
-        >>> cw.estimate_trace(bowl, method="exact").trace
-        100.0
         >>> estimate = cw.estimate_trace(bowl, method="slices")
         >>> abs(estimate.trace - 100) < 4 * estimate.stderr
         True
@@ -80,7 +77,7 @@ def stream_trace(
         samples: As for `estimate_trace`.
         target_stderr: As for `estimate_trace`.
         seed: As for `estimate_trace`.
-        resume: An earlier snapshot of the same stream, for ``"hutchinson"`` and ``"slices"``: its samples are kept.
+        resume: An earlier snapshot of the same stream: its samples are kept.
 
     Returns:
         Better and better estimates.
@@ -96,16 +93,10 @@ def stream_trace(
     if target_stderr is not None:
         target_stderr = check_positive("target_stderr", target_stderr)
     seed = check_seed(seed)
-    if resume is not None and (method not in ("hutchinson", "slices") or resume.seed != seed or resume.method != method):
+    if resume is not None and (resume.seed != seed or resume.method != method):
         raise ValueError(f"resume must be an estimate by the same method ({method!r}) and seed ({seed}), got another")
     if method == "slices":
         return stream_slice_trace(objective, samples=samples, target_stderr=target_stderr, seed=seed, resume=resume)
-    if method == "hutchinson":
-        return stream_hutchinson(
-            objective, samples=samples, distribution=distribution, target_stderr=target_stderr, seed=seed, resume=resume
-        )
-    if method == "hutch++":
-        return stream_hutchpp(objective, samples=samples, target_stderr=target_stderr, seed=seed)
-    if method == "xtrace":
-        return stream_xtrace(objective, samples=samples, target_stderr=target_stderr, seed=seed)
-    return stream_exact(objective)
+    return stream_hutchinson(
+        objective, samples=samples, distribution=distribution, target_stderr=target_stderr, seed=seed, resume=resume
+    )

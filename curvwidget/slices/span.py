@@ -15,7 +15,8 @@ __all__ = ["auto_span", "check_span", "span_from_curvature"]
 
 Array = np.ndarray[Any, Any]
 
-_LEAST_CHANGE = 1e-2  # of the loss: below it a picture of a nearly perfect fit would show only rounding
+_CHANGE = 0.1  # of the loss: enough to be seen, little enough for the curvature at θ to be what is seen
+_LEAST_CHANGE = 1e-3  # of a loss near zero, where a tenth of it would be rounding
 _REACH = 0.5  # a step is at most this share of ‖θ‖ (or of 1 near θ = 0): farther out a local picture says nothing
 
 
@@ -65,9 +66,9 @@ def auto_span(objective: Objective, directions: Directions) -> tuple[float, ...]
 def span_from_curvature(
     *, loss: float, gradient: Array, curvature: Array, norms: Array, theta_norm: float
 ) -> tuple[float, ...]:
-    """Choose half-widths at which the quadratic model changes the loss by about as much as there is.
+    """Choose half-widths at which the quadratic model changes the loss by about a tenth.
 
-    Each axis reaches to the s with |g|·s + ½·|κ|·s² = max(|L|, 0.01), so that a steep and a flat axis show the same change of the
+    Each axis reaches to the s with |g|·s + ½·|κ|·s² = max(|L|/10, 0.001), so that a steep and a flat axis show the same change of the
     loss side by side; but no farther than half of ‖θ‖ (or ½ where ‖θ‖ < 1).
 
     Args:
@@ -80,7 +81,7 @@ def span_from_curvature(
     Returns:
         k half-widths, in units of the directions, rounded to two digits.
     """
-    change = max(abs(loss), _LEAST_CHANGE)
+    change = max(_CHANGE * abs(loss), _LEAST_CHANGE)
     slope, bend = np.abs(gradient), np.abs(curvature)
     # The stable form of the positive root; it holds for no bend (change / slope) and for no slope (√(2·change / bend)).
     with np.errstate(divide="ignore"):

@@ -85,7 +85,7 @@ class Answerer:
     are known.
     """
 
-    def __init__(self, objective: Objective, *, largest: int = 2, smallest: int = 2, seed: int = 0) -> None:
+    def __init__(self, objective: Objective, *, largest: int = 1, smallest: int = 1, seed: int = 0) -> None:
         """Say what to answer about.
 
         Args:

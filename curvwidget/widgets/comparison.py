@@ -35,7 +35,8 @@ def predict(
     return predict_projections(
         trace=trace.trace,
         trace_of_square=square,
-        trace_stderr=trace.stderr if math.isfinite(trace.stderr) else None,
+        trace_stderr=trace.stderr,
+        trace_of_square_stderr=trace.trace_of_square_stderr,
         n_parameters=objective.n_parameters,
         normalization=request.normalization,
         extremes=extremes,

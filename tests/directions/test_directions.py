@@ -1,0 +1,68 @@
+"""Directions belong together, are picked and joined, saved and loaded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from curvwidget import Directions
+
+
+def pair(**changes) -> Directions:
+    fields = {"vectors": torch.eye(2, 3, dtype=torch.float64), "labels": ("a", "b")} | changes
+    return Directions(**fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"vectors": [[1.0]]}, TypeError, "vectors must be a floating-point tensor"),
+        ({"vectors": torch.ones(2, 3, dtype=torch.int64)}, TypeError, "vectors must be a floating-point tensor"),
+        ({"vectors": torch.ones(3)}, ValueError, r"vectors must have shape \(k, N\), got \(3,\)"),
+        ({"vectors": torch.tensor([[1.0, np.nan], [1.0, 1.0]])}, ValueError, "vectors must be finite"),
+        ({"vectors": torch.tensor([[0.0, 0.0], [1.0, 1.0]])}, ValueError, "vectors must not be zero"),
+        ({"labels": ("a",)}, ValueError, "labels must name each of the 2 directions, got 1"),
+        ({"eigenvalues": np.ones(3)}, ValueError, r"eigenvalues must have shape \(2,\), got \(3,\)"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(changes, error, message) -> None:
+    with pytest.raises(error, match=message):
+        pair(**changes)
+
+
+def test_one_direction_can_be_picked_and_joined_with_another() -> None:
+    eigen = pair(eigenvalues=np.array([2.0, -1.0]), residuals=np.array([0.1, 0.2]))
+    joined = Directions.join(pair(seed=4)[0], eigen[1])
+    assert joined.labels == ("a", "b")
+    assert torch.equal(joined.vectors, torch.eye(2, 3, dtype=torch.float64))
+    np.testing.assert_array_equal(joined.eigenvalues, [np.nan, -1.0])
+    np.testing.assert_array_equal(joined.residuals, [np.nan, 0.2])
+    assert joined.seed is None
+
+
+def test_directions_of_different_length_cannot_be_joined() -> None:
+    with pytest.raises(ValueError, match="one length N"):
+        Directions.join(pair(), pair(vectors=torch.eye(2)))
+
+
+def test_the_gram_matrix_holds_lengths_and_angles() -> None:
+    vectors = torch.tensor([[3.0, 4.0], [4.0, 3.0]])
+    directions = pair(vectors=vectors)
+    np.testing.assert_allclose(directions.gram, [[25, 24], [24, 25]])
+    np.testing.assert_allclose(directions.norms, [5, 5])
+
+
+def test_directions_come_back_from_a_file_as_they_were(tmp_path) -> None:
+    original = pair(eigenvalues=np.array([2.0, np.nan]), residuals=np.array([0.1, np.nan]), seed=3, normalization="unit")
+    original.save(tmp_path / "directions.npz")
+    loaded = Directions.load(tmp_path / "directions.npz")
+    assert torch.equal(loaded.vectors, original.vectors)
+    assert (loaded.labels, loaded.seed, loaded.normalization) == (("a", "b"), 3, "unit")
+    np.testing.assert_array_equal(loaded.eigenvalues, original.eigenvalues)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
+    np.savez(tmp_path / "other.npz", a=np.ones(2))
+    with pytest.raises(ValueError, match=r"must be a file written by Directions\.save"):
+        Directions.load(tmp_path / "other.npz")

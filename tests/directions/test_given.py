@@ -1,0 +1,61 @@
+"""The gradient, Hessian eigenvectors and own vectors as directions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import curvwidget as cw
+
+SPECTRUM = torch.tensor([5.0, 2.0, 0.5, -1.0, -3.0], dtype=torch.float64)
+
+
+def rotated() -> tuple[cw.Objective, np.ndarray]:
+    """A quadratic form with that spectrum and a slope, and its dense Hessian."""
+    basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))
+    hessian = torch.from_numpy(basis @ np.diag(SPECTRUM.numpy()) @ basis.T)
+    slope = torch.arange(5, dtype=torch.float64)
+    return cw.Objective.from_function(lambda t: 0.5 * t @ hessian @ t + slope @ t, torch.zeros(5, dtype=torch.float64)), hessian.numpy()
+
+
+def test_hessian_directions_are_unit_eigenvectors_of_both_ends() -> None:
+    objective, hessian = rotated()
+    found = cw.hessian_directions(objective, largest=2, smallest=1, tol=1e-8)
+    np.testing.assert_allclose(found.eigenvalues, [5, 2, -3], atol=1e-9)
+    np.testing.assert_allclose(found.norms, 1, rtol=1e-12)
+    vectors = found.vectors.numpy()
+    np.testing.assert_allclose(vectors @ hessian, found.eigenvalues[:, None] * vectors, atol=1e-6)
+    assert found.labels == ("λ_max = 5", "λ_2 = 2", "λ_min = −3")
+
+
+def test_the_curvature_along_a_hessian_direction_is_its_eigenvalue_sign_included() -> None:
+    objective, hessian = rotated()
+    for vector, value in zip(*(lambda d: (d.vectors.numpy(), d.eigenvalues))(cw.hessian_directions(objective, tol=1e-8)), strict=True):
+        assert vector @ hessian @ vector == pytest.approx(value, rel=1e-9)
+
+
+def test_the_gradient_direction_is_the_gradient_at_length_one() -> None:
+    objective, _ = rotated()
+    (vector,) = cw.gradient_direction(objective).vectors.numpy()
+    np.testing.assert_allclose(vector, np.arange(5) / np.linalg.norm(np.arange(5)), atol=1e-12)
+
+
+def test_a_zero_gradient_gives_no_direction() -> None:
+    objective = cw.Objective.from_function(lambda t: (t**2).sum(), torch.zeros(3))
+    with pytest.raises(ValueError, match="gradient at theta must not be zero"):
+        cw.gradient_direction(objective)
+
+
+def test_own_vectors_keep_their_lengths_and_take_the_objectives_dtype() -> None:
+    objective, _ = rotated()
+    own = cw.own_directions(objective, 3 * torch.eye(2, 5), labels=["mine", "yours"])
+    assert own.labels == ("mine", "yours")
+    assert own.vectors.dtype == torch.float64
+    np.testing.assert_allclose(own.norms, 3)
+
+
+def test_an_own_vector_of_the_wrong_length_is_refused() -> None:
+    objective, _ = rotated()
+    with pytest.raises(ValueError, match=r"vectors must have shape \(k, N\) with N = 5, got \(1, 4\)|got \(4,\)"):
+        cw.own_directions(objective, torch.ones(4))
