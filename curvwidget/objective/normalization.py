@@ -12,8 +12,8 @@ Three functions of θ that are three different losses, and have three different 
     Each layer uses the statistics of the whole data at this θ, which is what recomputing the running statistics at every point
     means when it is done exactly: layer after layer, each upon activations that are already recalibrated. That is one batch of
     all samples under ``"batch"``, and so it is computed. Its derivatives run through the statistics as well: they are those of
-    the L whose slices are drawn. (With the statistics held constant the gradient would be that of no function of θ at all, for the
-    values move with θ and the derivatives would not say so.)
+    the L whose slices are drawn. (With the statistics held constant the gradient would be that of no function of θ at all, for
+    the values move with θ and the derivatives would not say so.)
 
 Running statistics stay as they are under each of them.
 """

@@ -75,8 +75,8 @@ class Objective:
                 points.
             parameters: What θ holds: None for all that require grad, names with globs, or a predicate ``(name, tensor) -> bool``.
             batchnorm: What BatchNorm layers normalize with: ``"running"``, their running statistics, as in eval mode;
-                ``"batch"``, the statistics of each batch as it is given; ``"recalibrate"``, the statistics of the whole data at each θ, all
-                samples at once. Derivatives run through the statistics of the latter two.
+                ``"batch"``, the statistics of each batch as it is given; ``"recalibrate"``, the statistics of the whole data at
+                each θ, all samples at once. Derivatives run through the statistics of the latter two.
             batch_size: Samples that go through the model at once, at most; None lets a memory budget decide for a criterion, and
                 takes the batches of a ``batch_loss`` as they are.
             device: Where to compute; None stays where the model is. Model and data are moved once.
