@@ -1,9 +1,10 @@
 // One row that tells what lines and hatchings mean, where there is anything to tell.
 
+import { lineStyle, MODEL_COLOR, MODEL_DOTS } from "./contours";
 import { svg } from "./dom";
-import { lineStyle, MODEL_COLOR, MODEL_DOTS, type Plan } from "./figure";
 import { textWidth } from "./layout";
 import { MARK_NAMES } from "./patterns";
+import type { Plan } from "./plan";
 
 const SAMPLE = 22;
 

@@ -4,9 +4,10 @@ import type { AnyModel, Render } from "@anywidget/types";
 import { coloring } from "./colormap";
 import { describeLoss, describeMap, describePoint } from "./describe";
 import { html, svg } from "./dom";
-import { draw, type Plan, paint, plan, probeMark } from "./figure";
+import { draw, paint, probeMark } from "./figure";
 import { contains, type Point } from "./grid";
 import { type Packet, readPacket } from "./packet";
+import { type Plan, plan } from "./plan";
 import { download, fileName, toPng } from "./png";
 import { type MapTraits, ProbeControl } from "./probe";
 

@@ -1,6 +1,7 @@
 // The map as a picture to keep, drawn in the browser from what is on the screen.
 
-import { type Plan, paint } from "./figure";
+import { paint } from "./figure";
+import type { Plan } from "./plan";
 
 const RATIO = 2;
 const HEAD = 30;

@@ -41,7 +41,7 @@ function sign(kind: Kind): SVGElement[] {
 const render: Render<VerdictTraits> = ({ model, el }) => {
   const mark = html("div", { class: "cw-verdict-sign" });
   const sentence = html("div", { class: "cw-verdict-sentence", role: "status", "aria-live": "polite" });
-  const facts = html("dl", { class: "cw-verdict-facts" });
+  const facts = html("div", { class: "cw-verdict-facts" });
   const root = html("div", { class: "cw-root cw-verdict" }, mark, sentence, facts);
   el.append(root);
   const draws: Record<keyof VerdictTraits, () => void> = {
@@ -57,7 +57,14 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
       facts.replaceChildren(
         ...model
           .get("facts")
-          .map(([name, value, tooltip]) => html("div", { title: tooltip }, html("dt", {}, name), html("dd", {}, value))),
+          .map(([name, value, tooltip]) =>
+            html(
+              "div",
+              { title: tooltip },
+              html("span", { class: "cw-fact-name" }, name),
+              html("span", { class: "cw-fact-value" }, value),
+            ),
+          ),
       ),
   };
   for (const [name, draw] of Object.entries(draws)) {

@@ -39,9 +39,9 @@ describe("a verdict", () => {
         ["N", "123", "parameters"],
       ],
     });
-    expect([...el.querySelectorAll("dt")].map((name) => name.textContent)).toEqual(["L(θ)", "N"]);
-    expect([...el.querySelectorAll("dd")].map((value) => value.textContent)).toEqual(["0.031", "123"]);
-    expect(el.querySelector("dl > div")?.getAttribute("title")).toBe("<i>loss</i>");
+    expect([...el.querySelectorAll(".cw-fact-name")].map((name) => name.textContent)).toEqual(["L(θ)", "N"]);
+    expect([...el.querySelectorAll(".cw-fact-value")].map((value) => value.textContent)).toEqual(["0.031", "123"]);
+    expect(el.querySelector(".cw-verdict-facts > div")?.getAttribute("title")).toBe("<i>loss</i>");
   });
 
   it("follows its model, and leaves nothing behind", () => {
