@@ -42,7 +42,7 @@ def cross_sections(loss_slice: LossSlice, probe: Sequence[float]) -> tuple[Cross
         probe: Coordinates of the point ``(k,)``, in units of the directions.
 
     Returns:
-        One cross-section an axis. Between grid lines the loss is interpolated linearly; outside the grid it is NaN, never extrapolated.
+        One cross-section an axis. Between grid lines the loss is interpolated linearly; outside the grid it is NaN.
 
     Raises:
         ValueError: If the probe has not k coordinates.
@@ -71,9 +71,6 @@ def loss_at(loss_slice: LossSlice, probe: Sequence[float]) -> float:
 
     Returns:
         The loss, multilinear between the grid points; NaN outside the grid.
-
-    Raises:
-        ValueError: If the probe has not k coordinates.
     """
     return cross_sections(loss_slice, probe)[0].loss
 

@@ -15,7 +15,7 @@ from curvwidget._checks import check_choice, check_finite
 from curvwidget.curvature.projected import ProjectedCurvature, quadratic
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.widgets.interpolate import CrossSection, cross_sections
-from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, Key, axis, figure, legend, sentence, set_ticks, ticks
+from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, Key, axis, draw, figure, legend, sentence, set_ticks, ticks
 
 __all__ = ["Profiles"]
 
@@ -273,17 +273,17 @@ class _Plot:
         self._set_label(label)
         losses = _drawable(section.losses, log)
         self._set_limits(section.coordinates, losses, log=log)
-        self._set(self.loss, section.coordinates, losses)
+        draw(self.loss, section.coordinates, losses)
         nothing = np.full(len(coordinates), np.nan)
-        self._set(self.seen, coordinates, nothing if seen is None else _drawable(seen, log))
-        self._set(self.predicted, coordinates, nothing if predicted is None else _drawable(predicted[0], log))
+        draw(self.seen, coordinates, nothing if seen is None else _drawable(seen, log))
+        draw(self.predicted, coordinates, nothing if predicted is None else _drawable(predicted[0], log))
         edges = np.stack([nothing, nothing] if predicted is None else [_drawable(values, log) for values in predicted[1:]])
         if np.array_equal(edges[0], edges[1]):
             edges[:] = np.nan  # no error, no band
-        self._set(self.band, coordinates, edges)
-        self._set(self.probe_line, np.full(2, section.position), np.array([0.0, 1.0]))
-        self._set(self.probe_point, np.array([section.position]), _drawable(np.array([section.loss]), log))
-        self._set(self.center_point, np.zeros(1), _drawable(np.array([np.nan if center is None else center]), log))
+        draw(self.band, coordinates, edges)
+        draw(self.probe_line, np.full(2, section.position), np.array([0.0, 1.0]))
+        draw(self.probe_point, np.array([section.position]), _drawable(np.array([section.loss]), log))
+        draw(self.center_point, np.zeros(1), _drawable(np.array([np.nan if center is None else center]), log))
 
     def _set_label(self, label: str) -> None:
         self.label.value = sentence(f"{label} (units of the direction)", centered=True)
@@ -305,22 +305,6 @@ class _Plot:
             self.y.min, self.y.max = low - room, high + room
         set_ticks(self.y_axis, _log_ticks(low - room, high + room) if log else ticks(low - room, high + room, 5), log=log)
         self.y_axis.label = "loss, log" if log else "loss"
-
-    def _set(self, mark: bqplot.Mark, x: Array, y: Array) -> None:
-        """Give a mark the numbers that can be drawn, if they are new: a probe moves few things in the plot of its own axis."""
-        # NaN parts a line, but at its ends bqplot stumbles over it.
-        drawn = np.flatnonzero(np.isfinite(np.atleast_2d(y)).all(axis=0))
-        if drawn.size:
-            span = slice(drawn[0], drawn[-1] + 1)
-            x, y = x[span], y[..., span]
-            with mark.hold_sync():
-                if not np.array_equal(mark.x, x):
-                    mark.x = x
-                if not np.array_equal(mark.y, y, equal_nan=True):
-                    mark.y = y
-                mark.visible = True
-        else:
-            mark.visible = False
 
 
 def _drawable(values: Array, log: bool) -> Array:

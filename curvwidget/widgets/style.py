@@ -21,6 +21,7 @@ __all__ = [
     "PURPLE",
     "Key",
     "axis",
+    "draw",
     "figure",
     "legend",
     "number",
@@ -159,26 +160,44 @@ def _tick_format(values: Array) -> str:
     return f".{max(0, digits)}f"
 
 
+def draw(mark: bqplot.Mark, x: Array, y: Array) -> None:
+    """Give a mark new numbers; it is told only what is new, and hidden where nothing can be drawn.
+
+    Args:
+        mark: `bqplot.Lines`, `bqplot.Scatter` or `bqplot.Label`.
+        x: Abscissas ``(n,)``, or a row a line.
+        y: Ordinates ``(n,)``, or a row a line; NaN parts a line.
+    """
+    # At the ends of a line bqplot stumbles over NaN, and over marks without points: errors in the browser's console.
+    drawn = np.flatnonzero(np.isfinite(np.atleast_2d(y)).all(axis=0))
+    if not drawn.size:
+        mark.visible = False
+        return
+    span = slice(drawn[0], drawn[-1] + 1)
+    x, y = x[..., span], y[..., span]
+    with mark.hold_sync():
+        if not np.array_equal(mark.x, x):
+            mark.x = x
+        if not np.array_equal(mark.y, y, equal_nan=True):
+            mark.y = y
+        mark.visible = True
+
+
 def legend(keys: Sequence[Key], *, note: str = "") -> str:
     """Draw a legend.
 
     Args:
         keys: Its entries.
-        note: A sentence before them.
+        note: A sentence above them.
 
     Returns:
         HTML with one small picture an entry; all text is escaped.
     """
-    entries = [f'<span style="white-space:nowrap">{html.escape(note)}</span>'] if note else []
-    entries += [
-        f'<span style="display:inline-flex;align-items:center;gap:5px;white-space:nowrap">{_swatch(key)}{html.escape(key.text)}</span>'
-        for key in keys
-    ]
-    return (
-        f'{_RULES}<div style="display:flex;flex-wrap:wrap;column-gap:14px;row-gap:0;font:12.5px/1.45 {_FONT};color:{INK};padding:0 4px">'
-        + "".join(entries)
-        + "</div>"
-    )
+    entries = [f'<span style="flex:1 0 100%">{html.escape(note)}</span>'] if note else []
+    inline = "display:inline-flex;align-items:center;gap:5px;white-space:nowrap"
+    entries += [f'<span style="{inline}">{_swatch(key)}{html.escape(key.text)}</span>' for key in keys]
+    flow = f"display:flex;flex-wrap:wrap;column-gap:14px;row-gap:0;font:12.5px/1.45 {_FONT};color:{INK};padding:0 4px"
+    return f'{_RULES}<div style="{flow}">{"".join(entries)}</div>'
 
 
 def sentence(text: str, *, centered: bool = False) -> str:
@@ -205,7 +224,9 @@ def number(value: float) -> str:
         Three significant digits, with a true minus sign.
     """
     text = f"{value:.3g}"
-    if "e" in text:
+    if 1e3 <= abs(value) < 1e5:
+        text = f"{float(text):.0f}"
+    elif "e" in text:
         mantissa, exponent = text.split("e")
         text = f"{mantissa}e{int(exponent)}"
     return text.replace("-", "−")
