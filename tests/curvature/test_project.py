@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call, hessian
+from torch.autograd.functional import hessian
+from torch.func import functional_call
 
 import curvwidget as cw
 from curvwidget.curvature.differences import choose_step, second_differences
@@ -17,7 +18,7 @@ def network(activation=nn.Tanh, dtype=torch.float64):
     """A small classifier with its dense Hessian, computed by other means."""
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(5, 8), activation(), nn.Linear(8, 3)).to(dtype)
-    x, y = torch.randn(40, 5, dtype=dtype), torch.randint(0, 3, (40,))
+    x, y = torch.randn(40, 5).to(dtype), torch.randint(0, 3, (40,))
     names = [name for name, _ in model.named_parameters()]
     shapes = [parameter.shape for parameter in model.parameters()]
     theta = torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
@@ -27,7 +28,7 @@ def network(activation=nn.Tanh, dtype=torch.float64):
         tensors = {name: piece.view(shape) for name, piece, shape in zip(names, pieces, shapes, strict=True)}
         return nn.functional.cross_entropy(functional_call(model, tensors, (x,)), y)
 
-    return cw.Objective(model, nn.functional.cross_entropy, (x, y)), hessian(loss)(theta).numpy()
+    return cw.Objective(model, nn.functional.cross_entropy, (x, y)), hessian(loss, theta).numpy()
 
 
 def spectrum_objective(values) -> cw.Objective:
