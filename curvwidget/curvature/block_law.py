@@ -31,7 +31,7 @@ def read_blocks(blocks: Mapping[str, Sequence[float]] | ArrayLike) -> Array:
     rows = list(blocks.values()) if isinstance(blocks, Mapping) else blocks
     table = np.asarray(rows, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] == 0 or table.shape[1] not in (3, 4):
-        raise ValueError(f"blocks must hold (norm, trace, size) or (norm, trace, size, trace_of_square) each, got shape {table.shape}")
+        raise ValueError(f"blocks must be rows (norm, trace, size[, trace_of_square]), got shape {table.shape}")
     if not np.isfinite(table).all():
         raise ValueError("blocks must hold finite numbers, got NaN or inf")
     if table.shape[1] == 3:

@@ -58,9 +58,9 @@ class DirectionLaw:
     def closed_form(self, trace: float, trace_of_square: float) -> IsotropicLaw:
         """Give the law where no eigenvalue dominates.
 
-        Source: theory, eq. 7 (Gaussian) and 10 (orthonormal). For independent unit directions A, C and their variance are as for
-        orthonormal ones, but A and C do not share a sum, and B = ηᵀHδ has the variance E|Hη|²/N = tr(H²)/N²: where the mean curvature
-        is large it differs, because η·δ is not zero.
+        Source: theory, eq. 7 (Gaussian) and 10 (orthonormal). For independent unit directions the variances of A and C are those
+        of orthonormal ones, but A and C are uncorrelated, and B = ηᵀHδ has the variance E|Hη|²/N = tr(H²)/N²: it is larger,
+        because η·δ is not zero, and the more so the larger the mean curvature is.
 
         Args:
             trace: tr(H).
@@ -88,8 +88,8 @@ class DirectionLaw:
         if self.distribution != "rademacher":
             return ()
         return (
-            "the law is that of Gaussian directions; Rademacher ones have the same expected matrix, but their curvatures spread less "
-            "where the Hessian has a large diagonal",
+            "the law is that of Gaussian directions; Rademacher ones have the same expected matrix, but their curvatures spread "
+            "less where the Hessian has a large diagonal",
         )
 
 

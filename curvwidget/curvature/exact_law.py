@@ -1,11 +1,11 @@
 """What can be said exactly of a random plane, given the eigenvalues of the Hessian.
 
-The slice Hessian along Gaussian directions is M = Σ κ_i·g_i·g_iᵀ with 2-vectors g_i ~ N(0, I). Turning the two directions in their
-plane does not change its law, so with m = tr(M)/2 and κ± = m ± R the vector ((A − C)/2, B) has the length R and an angle that
-is uniform and independent of (m, R). Two facts follow, for any spectrum:
+The slice Hessian along Gaussian directions is M = Σ κ_i·g_i·g_iᵀ with 2-vectors g_i ~ N(0, I). Turning the two directions in
+their plane does not change its law, so with m = tr(M)/2 and κ± = m ± R the vector ((A − C)/2, B) has the length R and an angle
+that is uniform and independent of (m, R). Two facts follow, for any spectrum:
 
-- Moments. (A − C)/2 = R·cos(angle) has the characteristic function φ(w) = Π (1 + w²κ_i²)^(−1/2), and E|R·cos(angle)| = 2/π·E R, so
-  E R = ∫₀^∞ (1 − φ(w))/w² dw and cov(m, R) = ∫₀^∞ φ(w)·Σ κ_i³/(1 + w²κ_i²) dw.
+- Moments. (A − C)/2 = R·cos(angle) has the characteristic function φ(w) = Π (1 + w²κ_i²)^(−1/2), and E|R·cos(angle)| = 2/π·E R,
+  so E R = ∫₀^∞ (1 − φ(w))/w² dw and cov(m, R) = ∫₀^∞ φ(w)·Σ κ_i³/(1 + w²κ_i²) dw.
 - Saddles. A and C are independent with one density f, so (m, (A − C)/2) has the density 2·f(m + d)·f(m − d), and Abel's inversion
   gives the law of R from it. With the half moments M±(p) = E[|A|^p; ±A > 0] of the curvature A of one random line:
   P(saddle) = M₊(½)·M₋(−½) + M₊(−½)·M₋(½).
@@ -16,11 +16,12 @@ Both are derived for this package; the tests check them against closed forms and
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import betainc, betaln, gammaln, xlog1py
+from scipy.special import betainc, gammaln, xlog1py
 
 from curvwidget.curvature.spectrum import Spectrum
 
@@ -43,7 +44,7 @@ def exact_moments(spectrum: Spectrum) -> tuple[Array, Array]:
         return np.full(2, spectrum.trace), np.zeros(2)
     scale = math.sqrt(total)
     values, counts, noise = spectrum.values / scale, spectrum.counts, spectrum.noise / total
-    # in x = log(w) both integrands fall off exponentially and are analytic for |Im x| < π/2: the trapezoid rule is exact to rounding
+    # in x = log(w) both integrands fall off exponentially and are analytic for |Im x| < π/2: the trapezoid rule is exact
     step = 0.2
     w = np.exp(np.arange(-40, 40, step))
     squares = np.outer(w**2, values**2)
@@ -123,7 +124,7 @@ def one_against_many(n: int, c: float) -> dict[str, float]:
 
 
 def _largest_root(n1: int, n2: int, x: float) -> tuple[float, float]:
-    """P(largest root of W₁·(W₁+W₂)⁻¹ < x) and its complement, for Wishart matrices of size 2 and n₁, n₂ ≥ 2 degrees of freedom."""
+    """Return P(largest root of W₁·(W₁+W₂)⁻¹ < x) and its complement, for 2×2 Wishart matrices of n₁, n₂ ≥ 2 degrees."""
     a, b = (n1 - 3) / 2, (n2 - 3) / 2
     whole = float(betainc(2 * a + 2, 2 * b + 2, x))
     # √π·Γ(a+b+5/2)/(Γ(a+3/2)Γ(b+3/2))·x^(a+1)·(1−x)^(b+1)·I_x(a+1, b+1), the factor in logarithms: it over- and underflows
@@ -158,7 +159,11 @@ def log_saddle_probability(spectrum: Spectrum) -> float:
 
 
 def _log_half_moment(spectrum: Spectrum, power: float) -> float:
-    """Logarithm of E[A^p; A > 0] = Γ(p+1)/(2πi)·∫ exp(K(z))·z^(−p−1) dz, K(z) = log E exp(zA), on a line up through the saddle point."""
+    """Return log E[A^p; A > 0] for A = Σ κ_i·g_i².
+
+    With K(z) = log E exp(zA) it is Γ(p+1)/(2πi)·∫ exp(K(z))·z^(−p−1) dz along a line upwards between 0 and the first pole;
+    through the saddle point of the integrand it does not oscillate, and the result keeps its relative accuracy however small.
+    """
     values, counts = spectrum.values[spectrum.values != 0], spectrum.counts[spectrum.values != 0]
     largest = values[-1] if len(values) and values[-1] > 0 else 0.0
     limit = 0.5 / largest if largest > 0 else math.inf
@@ -169,8 +174,8 @@ def _log_half_moment(spectrum: Spectrum, power: float) -> float:
 
     center = _root(slope, limit)
     bend = float((2 * counts * values**2 / (1 - 2 * values * center) ** 2).sum()) + 2 * noise + (power + 1) / center**2
-    # y = sinh(t)/√bend: the nearest singularity is at least 1/√2 of that width away, so the trapezoid rule converges geometrically;
-    # half this step changes nothing, twice this step costs six digits
+    # y = sinh(t)/√bend: the nearest singularity is at least 1/√2 of that width away, so the trapezoid rule converges
+    # geometrically: half this step changes nothing, twice this step costs six digits
     decay = 0.5 * float(counts.sum()) + power if noise == 0 else 8.0
     step = 0.04
     t = np.arange(0, max(40 / decay, 12.0), step)
@@ -183,8 +188,12 @@ def _log_half_moment(spectrum: Spectrum, power: float) -> float:
     return float(gammaln(power + 1)) + peak + math.log(integral)
 
 
-def _root(slope: Any, limit: float) -> float:
-    """Return the zero of a function that climbs from −∞ at 0 to +∞ at the limit."""
+def _root(slope: Callable[[float], float], limit: float) -> float:
+    """Return the zero of a function that climbs from −∞ at 0 to +∞ at the limit.
+
+    Raises:
+        ArithmeticError: If floating-point numbers have none.
+    """
     low, high = 1.0, limit
     while slope(min(low, 0.5 * limit)) > 0:
         low *= 0.5

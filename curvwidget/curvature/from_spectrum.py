@@ -18,8 +18,8 @@ __all__ = ["DOMINANT", "predict_from_spectrum", "underflow_notes"]
 
 Array = np.ndarray[Any, Any]
 
-# An eigenvalue dominates where it alone carries more than this share of tr(H²). Over 4,000 spectra with outliers the closed form's
-# chance of a saddle was off by at most 1.4 times the largest share: .013 at this one, .2 at ten times as much, .45 at 1.
+# An eigenvalue dominates where it alone carries more than this share of tr(H²). Over 4,000 spectra with outliers the chance of a
+# saddle in the closed form was off by at most 1.4 times the largest share: by .013 at this one, .2 at .2, .45 at 1.
 DOMINANT = 0.01
 _DISTINCT = 3000  # distinct eigenvalues up to which no two are merged for the exact integrals
 _GROUPS = 100  # the same for drawing planes, whose cost goes with them
@@ -46,9 +46,6 @@ def predict_from_spectrum(
 
     Returns:
         The prediction.
-
-    Raises:
-        ValueError: If the traces and the eigenvalues contradict each other.
     """
     listed = Spectrum.of(eigenvalues)
     n_rest = None if directions.n_parameters is None else directions.n_parameters - len(eigenvalues)
@@ -134,7 +131,7 @@ def underflow_notes(probabilities: dict[str, float], log_saddle: float) -> tuple
 def _check_rest(
     listed: Spectrum, n_rest: int | None, traces: tuple[float, float] | None, errors: tuple[float, float]
 ) -> tuple[str, ...]:
-    """Refuse traces that the eigenvalues contradict, or say so where the traces are estimates."""
+    # traces that the eigenvalues contradict are refused; where the traces are estimates a note says so
     if traces is None:
         return ()
     if n_rest == 0:
@@ -145,8 +142,8 @@ def _check_rest(
         return ()
     if errors == (0.0, 0.0):
         raise ValueError(
-            f"trace and trace_of_square must leave {'some' if n_rest is None else n_rest} eigenvalues a sum and a sum of squares that "
-            f"are possible, got {trace:g} and {square:g} beyond those of the eigenvalues given"
+            "trace and trace_of_square must be at least possible for the eigenvalues that are not given "
+            f"({'some' if n_rest is None else n_rest}), got {trace:g} and {square:g} for them"
         )
     return ("the eigenvalues carry more of tr(H²) than its estimate holds; the others are taken to spread as little as they can",)
 

@@ -43,7 +43,7 @@ class IsotropicLaw(ArrayResult):
         if math.isclose(first, second, rel_tol=1e-12):
             return np.array([first])
         angles = (np.arange(_ANGLES) + 0.5) * (0.5 * np.pi / _ANGLES)
-        return np.hypot(first * np.cos(angles), second * np.sin(angles))
+        return np.asarray(np.hypot(first * np.cos(angles), second * np.sin(angles)))
 
     @property
     def mean_radius(self) -> float:
@@ -85,7 +85,7 @@ class IsotropicLaw(ArrayResult):
         }
 
     def _probability_of_minimum(self, center: float) -> float:
-        # P(m > R) = P(m > 0) − E[exp(−m²/2ρ²); m > 0]; the second is a normal integral with the mean and the variance of a product
+        # P(m > R) = P(m > 0) − E[exp(−m²/2ρ²); m > 0]; a product of two normal densities is one, so the second has a closed form
         scales = self._scales
         if self.spread == 0:
             with np.errstate(divide="ignore"):
@@ -116,7 +116,7 @@ class IsotropicLaw(ArrayResult):
 
 
 def _density_of_sum(z: Array, sigma: float, rho: float) -> Array:
-    """Density at z of N(0, σ²) + Rayleigh(ρ), the two independent."""
+    """Return the density at z of N(0, σ²) + Rayleigh(ρ), the two independent."""
     if rho == 0 and sigma == 0:
         return np.where(z == 0, np.inf, 0.0)
     if rho == 0:
@@ -133,4 +133,4 @@ def _density_of_sum(z: Array, sigma: float, rho: float) -> Array:
         left = 0.5 * near * erfcx(np.maximum(-peak, 0) / (tau * math.sqrt(2)))
         right = np.exp(-0.5 * (z / total) ** 2) * ndtr(peak / tau)
     tail = np.where(peak < 0, left, right)
-    return np.maximum(tau / (rho**2 * sigma) * (tau / math.sqrt(2 * math.pi) * near + peak * tail), 0.0)
+    return np.asarray(np.maximum(tau / (rho**2 * sigma) * (tau / math.sqrt(2 * math.pi) * near + peak * tail), 0.0))

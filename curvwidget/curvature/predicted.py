@@ -28,17 +28,17 @@ class ProjectionPrediction(ArrayResult):
     Attributes:
         expected_principal: E κ₋, E κ₊ ``(2,)``: the average of the curvatures. NaN where it cannot be predicted.
         std: Standard deviations of κ₋ and κ₊ ``(2,)``.
-        curvature_of_expectation: Both principal curvatures of the *expected* slice Hessian: tr(H) for Gaussian directions, tr(H)/N
-            for unit ones. The average of the curvatures lies below and above it by a gap that more planes do not close.
-        probabilities: Chances that a plane looks like a ``"minimum"``, a ``"maximum"`` or a ``"saddle"``. They add up to 1, except
-            that all are 0 for a Hessian that is zero.
+        curvature_of_expectation: Both principal curvatures of the *expected* slice Hessian: tr(H) for Gaussian directions,
+            tr(H)/N for unit ones. The average of the curvatures lies below and above it by a gap that more planes do not close.
+        probabilities: Chances that a plane looks like a ``"minimum"``, a ``"maximum"`` or a ``"saddle"``. They add up to 1,
+            except that all are 0 for a Hessian that is zero.
         log_saddle: Natural logarithm of the chance of a saddle: finite also where the chance is too small for a number.
         trace: tr(H), of all N parameters; for block-normalized directions the sum over the blocks.
         trace_of_square: tr(H²); NaN where not known.
         method: The law used: begins with ``"closed form"``, ``"exact"``, ``"Monte Carlo"`` or ``"expectation only"``.
         normalization: Of the directions.
         n_parameters: N, None where not known.
-        stderr: Standard errors of ``expected_principal`` ``(2,)``, from uncertain inputs or from sampling; 0 where there are none.
+        stderr: Standard errors of ``expected_principal`` ``(2,)``, from uncertain inputs or from sampling; 0 if neither.
         probabilities_stderr: Standard errors of ``probabilities``.
         law: Holds the densities; None where they cannot be predicted.
         notes: What a reader must know to trust the numbers, in words; may be empty.

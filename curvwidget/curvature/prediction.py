@@ -44,10 +44,11 @@ def predict_projections(
     Args:
         trace: tr(H). Alone it gives the expected slice Hessian, and no more.
         trace_of_square: tr(H²). With the trace it gives the closed form, which holds where no eigenvalue dominates.
-        eigenvalues: The spectrum of H. With ``trace`` and ``trace_of_square`` it may be a part of it, the few largest in magnitude
-            say: what they leave of the two traces is spread over many small eigenvalues. With ``n_parameters`` alone the rest is zero.
+        eigenvalues: The spectrum of H. With ``trace`` and ``trace_of_square`` it may be a part of it, the few of largest
+            magnitude say: what they leave of the two traces is spread over many small eigenvalues. With ``n_parameters`` alone
+            the rest is 0.
         n_parameters: N. Needed for unit directions, unless the eigenvalues are all there.
-        normalization: Of the directions: None (not normalized), ``"unit"``, or block by block ``"filter"``, ``"layer"``, ``"model"``.
+        normalization: Of the directions: None (not normalized), ``"unit"``, or by blocks ``"filter"``, ``"layer"``, ``"model"``.
         trace_stderr: Standard error of ``trace``; NaN where not known. Taken as independent of the other one.
         trace_of_square_stderr: Standard error of ``trace_of_square``.
         extremes: λ_min and λ_max of H, to judge whether one eigenvalue dominates where the spectrum is not given.
@@ -61,8 +62,9 @@ def predict_projections(
     Returns:
         The prediction. Standard errors of inputs are carried through by half the difference of the results at ± one of them.
 
-        For a whole spectrum and directions not normalized, expectation and standard deviation are exact. An eigenvalue dominates
-        where it carries more than 1 % of tr(H²): then the chance of a saddle is exact too, and the densities come from drawn planes.
+        From eigenvalues the chance of a saddle is exact, and so are expectation and standard deviation for directions that are
+        not normalized. The rest is the closed form; but where one eigenvalue carries more than 1 % of tr(H²), it dominates, and
+        the densities and the share of minima among the other planes come from drawn planes.
 
     Raises:
         ValueError: If numbers are missing, not finite, or contradict each other: tr(H)² > N·tr(H²), say.
@@ -84,7 +86,7 @@ def predict_projections(
     directions = DirectionLaw(normalization, distribution, orthogonalize, n_parameters)
     if normalization in ("filter", "layer", "model"):
         if blocks is None or eigenvalues is not None:
-            raise ValueError(f"normalization {normalization!r} needs blocks, one row (‖θ_b‖, tr(H_bb), n_b) each, and no eigenvalues")
+            raise ValueError(f"normalization {normalization!r} needs blocks, rows (‖θ_b‖, tr(H_bb), n_b), and no eigenvalues")
         table = read_blocks(blocks)
         expected, law, notes = block_law(table)
         sums = float(table[:, 1].sum()), float(table[:, 3].sum()) if len(table) == 1 else math.nan
@@ -164,18 +166,18 @@ def _of_law(
 
 
 def _judge(traces: tuple[float, float], extremes: tuple[float, float] | None, n_parameters: int | None) -> tuple[str, ...]:
-    """Say in words where the closed form is not to be trusted."""
+    # where the closed form is not to be trusted, in words
     trace, square = traces
     if square == 0:
-        return ("tr(H²) is 0: every plane shows the same curvature",) if trace != 0 else ("the Hessian is zero: every plane is flat",)
+        return ("tr(H²) is 0: every plane shows one and the same curvature",)
     if extremes is not None:
         share = max(value**2 for value in extremes) / square
         name = "λ_max" if abs(extremes[1]) >= abs(extremes[0]) else "λ_min"
         notes = []
         if share > DOMINANT:
             notes.append(
-                f"{name} alone carries {min(share, 1):.0%} of tr(H²): the closed form may not hold, its chance of a saddle may be off by "
-                f"about {min(1.4 * share, 1):.2g}; give the eigenvalues as well as the two traces"
+                f"{name} alone carries {min(share, 1):.0%} of tr(H²): the closed form may not hold, its chance of a saddle may "
+                f"be off by about {min(1.4 * share, 1):.2g}; give the eigenvalues as well as the two traces"
             )
         if extremes[0] >= 0 or extremes[1] <= 0:
             notes.append("all eigenvalues have one sign: no plane shows a saddle, whatever the closed form says")
@@ -203,7 +205,7 @@ def _check_stderr(name: str, value: object) -> float:
 def _check_traces(
     trace: object, trace_of_square: object, n_parameters: int | None, errors: tuple[float, float]
 ) -> tuple[float, float] | None:
-    """Return tr(H) and tr(H²), the latter NaN where not given; None where neither is."""
+    # tr(H) and tr(H²), the latter NaN where not given; None where neither is
     if trace is None:
         if trace_of_square is not None:
             raise ValueError("trace must come with trace_of_square, got None")
@@ -220,7 +222,7 @@ def _check_traces(
         least, most = max(abs(first) - slack[0], 0.0), second + slack[1]
         if least**2 > n_parameters * most * (1 + 1e-9):
             raise ValueError(
-                f"trace_of_square must be at least trace²/n_parameters = {first**2 / n_parameters:g} (Cauchy-Schwarz), got {second:g}"
+                f"trace_of_square must be at least trace²/n_parameters = {first**2 / n_parameters:g}, got {second}"
             )
     return first, second
 

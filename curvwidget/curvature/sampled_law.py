@@ -140,7 +140,7 @@ def _draw_matrices(rng: np.random.Generator, spectrum: Spectrum, size: int) -> t
 
 
 def _to_unit(hessian: Array, gram: Array, orthogonalize: bool) -> Array:
-    """Rescale slice Hessians (A, B, C) to directions of length 1, the second made orthogonal to the first if asked."""
+    """Return slice Hessians (A, B, C) rescaled to directions of length 1, the second made orthogonal to the first if asked."""
     (a, b, c), (first, inner, second) = hessian, gram
     if orthogonalize:
         # δ' = δ − q·η with q = η·δ/η·η

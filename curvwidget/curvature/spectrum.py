@@ -1,4 +1,4 @@
-"""A spectrum as the laws of random planes need it: groups of equal eigenvalues, and a rest too small and too many to tell apart."""
+"""A spectrum as the laws of random planes need it: groups of equal eigenvalues, and a rest too small and many to tell apart."""
 
 from __future__ import annotations
 
