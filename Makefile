@@ -77,6 +77,10 @@ ifdef FRONT_END
 	$(NPM) run typecheck
 endif
 
+.PHONY: screenshot
+screenshot: env ## The README's picture, taken anew (needs Chromium)
+	$(BIN)/python tools/screenshot.py
+
 .PHONY: format
 format: env ## Let ruff put the Python files in order
 	$(BIN)/ruff check --fix

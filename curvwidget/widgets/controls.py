@@ -105,7 +105,7 @@ class Controls(ipywidgets.VBox):
         self._request = request
         self.axes = tuple(_AxisControl(f"axis {row + 1}", row, self._changed) for row in range(2))
         self.normalization = ipywidgets.Dropdown(
-            options=[("none" if name is None else name, name) for name in NORMALIZATIONS],
+            options=["none", *(name for name in NORMALIZATIONS if name is not None)],
             description="normalize",
             style=_LABEL,
             layout=_WIDE,
@@ -213,7 +213,7 @@ class Controls(ipywidgets.VBox):
         self._request = request
         for axis, control in zip(request.axes, self.axes, strict=True):
             control.write(axis, self._eigenpairs)
-        self.normalization.value = request.normalization
+        self.normalization.value = request.normalization or "none"
         self.zoom.value = request.zoom
         if request.resolution not in [number for _, number in self.resolution.options]:
             self.resolution.options = [*self.resolution.options, (f"{request.resolution} × {request.resolution}", request.resolution)]
@@ -226,7 +226,7 @@ class Controls(ipywidgets.VBox):
         request = dataclasses.replace(
             self._request,
             axes=(self.axes[0].read(), self.axes[1].read()),
-            normalization=self.normalization.value,
+            normalization=None if self.normalization.value == "none" else self.normalization.value,
             zoom=float(self.zoom.value),
             resolution=int(self.resolution.value),
             blend=float(self.blend.value),

@@ -1,0 +1,182 @@
+"""The explorer in a real browser: the quickstart in JupyterLab, and shorter in Notebook 7 and in Voila."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.pixels import distinct_colours, mean_brightness, picture
+from tests.browser.servers import Server
+
+Visit = Callable[..., Any]
+
+QUICKSTART = "01-quickstart.ipynb"
+COMPUTED = 120_000  # milliseconds that all of the explorer's numbers may take on a machine that does other things as well
+SMALL = """
+import torch
+from torch import nn
+import curvwidget as cw
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 3))
+x, y = torch.randn(80, 6), torch.randint(0, 3, (80,))
+explorer = cw.explore(cw.Objective(model, nn.functional.cross_entropy, (x, y)), resolution=21, planes=30, probes=20)
+explorer
+"""
+DONE = "explorer.wait(); print('all', explorer.state)"
+
+
+def verdict(shown: Any) -> Locator:
+    return shown.find(".cw-explorer [role=status]")
+
+
+def wait_until_done(shown: Any) -> None:
+    expect(shown.find(".cw-explorer").get_by_text("done", exact=True)).to_be_visible(timeout=COMPUTED)
+
+
+def choose(shown: Any, name: str, option: str | re.Pattern[str]) -> None:
+    box = shown.find(".cw-explorer").locator(".widget-dropdown", has_text=re.compile(rf"^{name}")).locator("select")
+    label = box.locator("option").filter(has_text=option).first.inner_text()
+    box.select_option(label=label)
+
+
+def check_views_are_drawn(shown: Any) -> None:
+    assert distinct_colours(picture(shown.find(".cw-explorer canvas"))) > 200
+    explorer = shown.find(".cw-explorer")
+    expect(explorer.locator(".bqplot path.line").first).to_be_visible()
+    assert explorer.locator(".bqplot").count() >= 3
+
+
+@pytest.fixture
+def quickstart(visit: Visit, jupyter_lab: Server) -> Any:
+    lab = visit(jupyter_lab, QUICKSTART, single=True)
+    lab.run_all()
+    lab.find(".cw-explorer").scroll_into_view_if_needed()
+    wait_until_done(lab)
+    return lab
+
+
+def test_the_quickstart_goes_the_whole_way(quickstart: Any) -> None:
+    lab = quickstart
+    check_views_are_drawn(lab)
+    lab.screenshot("quickstart-random-light")
+    expect(verdict(lab)).to_contain_text("bowl")
+    assert float(lab.evaluate("print(explorer.eigenpairs.values.min())")) < 0
+
+    # the Hessian's axes show the saddle
+    choose(lab, "axis 1", "λ_max")
+    choose(lab, "axis 2", "λ_min")
+    expect(verdict(lab)).to_contain_text(re.compile("saddle"), timeout=COMPUTED)
+    assert lab.evaluate("explorer.wait(); print(explorer.curvature.verdict)") == "saddle"
+    choose(lab, "colour", "L\\(θ\\)".replace("\\", ""))
+    wait_until_done(lab)
+    lab.screenshot("quickstart-hessian-light")
+
+    # back to a random plane, and the blend turns it into the Hessian's
+    lab.find(".cw-explorer").get_by_role("button", name="New random plane").click()
+    expect(verdict(lab)).to_contain_text("This plane looks like a bowl", timeout=COMPUTED)
+    handle = lab.find(".cw-explorer").locator(".widget-slider", has_text="blend").locator(".noUi-handle")
+    handle.focus()
+    handle.press("End")
+    expect(verdict(lab)).to_contain_text("This plane looks like a saddle", timeout=COMPUTED)
+
+    # a long run is cancelled
+    choose(lab, "grid", "101")
+    cancel = lab.find(".cw-explorer").get_by_role("button", name="Cancel")
+    expect(cancel).to_be_enabled()
+    cancel.click()
+    expect(lab.find(".cw-explorer").get_by_text("cancelled", exact=True)).to_be_visible(timeout=COMPUTED)
+    assert lab.evaluate("print(explorer.state, explorer.slice.values.shape[0] < 101)") == "cancelled True"
+
+
+def test_the_probe_is_dragged_and_the_profiles_follow(quickstart: Any) -> None:
+    lab = quickstart
+    canvas = lab.find(".cw-explorer canvas").bounding_box()
+    before = picture(lab.find(".cw-explorer .bqplot")).tobytes()
+    mouse = lab.page.mouse
+    middle = (canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
+    start = lab.evaluate("print(explorer.probe)")
+    assert start == "(0.0, 0.0)"
+    mouse.move(*middle)
+    mouse.down()
+    mouse.move(middle[0] + 20, middle[1] - 15, steps=3)
+    mouse.move(middle[0] + 45, middle[1] - 40, steps=5)
+    mouse.up()
+    lab.page.wait_for_timeout(500)
+    x, y = (float(number) for number in lab.evaluate("print(*explorer.probe)").split())
+    assert x > 0
+    assert y > 0
+    assert lab.evaluate("print(explorer.profiles.probe == explorer.surface.probe == explorer.probe)") == "True"
+    assert picture(lab.find(".cw-explorer .bqplot")).tobytes() != before
+
+
+def test_the_probe_moves_by_keys_while_the_kernel_is_busy(visit: Visit, jupyter_lab: Server) -> None:
+    lab = visit(jupyter_lab, jupyter_lab.write("busy", SMALL, DONE))
+    lab.run_all()
+    target = lab.find(".cw-explorer [tabindex='0'][aria-label]")
+    target.focus()
+    lab.page.evaluate(
+        "() => { window.busy = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        ".requestExecute({ code: 'import time; time.sleep(4)' }).done.then(() => { window.idle = true }) }"
+    )
+    before = picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes()
+    for _ in range(4):
+        lab.page.keyboard.press("ArrowRight")
+    lab.page.wait_for_timeout(300)
+    assert lab.page.evaluate("() => window.idle") is None
+    assert picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes() != before
+    lab.page.wait_for_function("() => window.idle", timeout=COMPUTED)
+    lab.wait_until_idle()
+    step = float(lab.evaluate("print(explorer.slice.axes[0][1] - explorer.slice.axes[0][0])"))
+    lab.page.wait_for_timeout(500)
+    assert float(lab.evaluate("print(explorer.probe[0])")) == pytest.approx(4 * step, rel=1e-6)
+
+
+@pytest.mark.parametrize("server", ["notebook7", "voila"])
+def test_the_explorer_is_drawn_in_other_front_ends(server: str, visit: Visit, request: pytest.FixtureRequest) -> None:
+    running: Server = request.getfixturevalue(server)
+    shown = visit(running, running.write("explorer", SMALL, DONE))
+    if running.kind != "voila":
+        shown.run_all()
+    shown.wait_for_output("all idle", timeout=COMPUTED / 1000)
+    wait_until_done(shown)
+    check_views_are_drawn(shown)
+    before = verdict(shown).inner_text()
+    choose(shown, "axis 1", "λ_max")
+    choose(shown, "axis 2", "λ_min")
+    expect(verdict(shown)).to_contain_text("saddle", timeout=COMPUTED)
+    assert verdict(shown).inner_text() != before
+    shown.screenshot(f"explorer-{running.kind}")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_of_it_fits_a_screen_of_1200_by_800(theme: str, visit: Visit, jupyter_lab: Server) -> None:
+    lab = visit(jupyter_lab, jupyter_lab.write(f"fits-{theme}", SMALL, DONE), theme=theme, single=True)
+    lab.run_all()
+    wait_until_done(lab)
+    explorer = lab.find(".cw-explorer")
+    explorer.scroll_into_view_if_needed()
+    box = explorer.bounding_box()
+    room = lab.page.locator(".jp-Notebook, .jp-WindowedPanel-outer").first.bounding_box()
+    assert box["height"] <= room["height"]
+    assert box["x"] + box["width"] <= 1200
+    overflow = explorer.evaluate(
+        "(root) => [...root.querySelectorAll('*')].filter((e) => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0"
+        " && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)).length"
+    )
+    assert overflow == 0
+    brightness = mean_brightness(picture(explorer))
+    assert brightness > 150 if theme == "light" else brightness < 110
+    lab.screenshot(f"explorer-{theme}")
+
+
+def test_without_webgl_a_sentence_stands_where_the_surface_would_be(visit: Visit, jupyter_lab: Server) -> None:
+    lab = visit(jupyter_lab, jupyter_lab.write("no-webgl", SMALL, DONE), webgl=False)
+    lab.run_all()
+    wait_until_done(lab)
+    expect(lab.find(".cw-explorer").get_by_text(re.compile("WebGL")).first).to_be_visible()
+    check_views_are_drawn(lab)
+    assert lab.evaluate("print(explorer.state)") == "idle"
