@@ -221,9 +221,7 @@ def _check_traces(
         slack = 4 * np.nan_to_num(errors)
         least, most = max(abs(first) - slack[0], 0.0), second + slack[1]
         if least**2 > n_parameters * most * (1 + 1e-9):
-            raise ValueError(
-                f"trace_of_square must be at least trace²/n_parameters = {first**2 / n_parameters:g}, got {second}"
-            )
+            raise ValueError(f"trace_of_square must be at least trace²/n_parameters = {first**2 / n_parameters:g}, got {second}")
     return first, second
 
 
