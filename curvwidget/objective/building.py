@@ -19,6 +19,7 @@ from curvwidget.objective.normalization import BATCHNORM_POLICIES, apply_policy
 from curvwidget.objective.parameters import ParameterFilter, select_parameters
 from curvwidget.objective.private_model import check_model, copy_privately, foreign_hooks
 from curvwidget.objective.reading import read_batches
+from curvwidget.objective.repairs import repair_weight_norm
 from curvwidget.objective.rng import preserved_rng
 from curvwidget.objective.soundness import accepts_cuts, check_sound, is_mean, refuse_sum, try_all
 from curvwidget.objective.trees import tensors_of
@@ -112,10 +113,12 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
     device = check_model(model, loss.device)
     with preserved_rng(device), torch.inference_mode(False):
         private, criterion = copy_privately(model, loss.criterion, device=device, dtype=loss.dtype)
+        repair_weight_norm(private)
         chosen = select_parameters(private, loss.parameters)
         for module in (private, criterion):
             if isinstance(module, nn.Module):
-                module.requires_grad_(False)
+                for parameter in module.parameters():
+                    parameter.requires_grad_(False)
         parameters = FlatParameters(chosen)
         theta = parameters.read()
         notes = _remark_on_model(private, parameters, apply_policy(private, loss.batchnorm), loss.batchnorm)

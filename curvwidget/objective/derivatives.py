@@ -14,7 +14,16 @@ from torch import Tensor
 from curvwidget.objective.kernels import differentiable_kernels
 from curvwidget.objective.risk import Risk
 
-__all__ = ["GradientGraph", "graph_nodes", "graph_of_gradient", "term_gradient", "term_product", "term_value"]
+__all__ = [
+    "GradientGraph",
+    "explained",
+    "graph_nodes",
+    "graph_of_gradient",
+    "no_derivative",
+    "term_gradient",
+    "term_product",
+    "term_value",
+]
 
 _NO_DERIVATIVE = re.compile(r"derivative for (\S+) is not implemented")
 
@@ -64,7 +73,7 @@ def term_gradient(risk: Risk, index: int, theta: Tensor) -> Tensor:
         value = risk.term(index, leaves)
         if not value.requires_grad:  # a batch may be constant: all its targets ignored, say
             return torch.zeros_like(theta)
-        with _explained(value, "first"):
+        with explained("first"):
             return risk.flatten(torch.autograd.grad(value, leaves, allow_unused=True))
 
 
@@ -83,7 +92,7 @@ def graph_of_gradient(risk: Risk, index: int, theta: Tensor) -> GradientGraph:
         value = risk.term(index, leaves)
         if not value.requires_grad:
             return GradientGraph(leaves, value, (None,) * len(leaves))
-        with _explained(value, "first"):
+        with explained("first"):
             return GradientGraph(leaves, value, torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True))
 
 
@@ -108,7 +117,7 @@ def term_product(risk: Risk, graph: GradientGraph, theta: Tensor, vector: Tensor
         if not pairs:  # linear in θ
             return torch.zeros_like(theta)
         pieces, parts = zip(*pairs, strict=True)
-        with _explained(graph.value, "second"):
+        with explained("second"):
             return risk.flatten(torch.autograd.grad(pieces, graph.leaves, parts, retain_graph=True, allow_unused=True))
 
 
@@ -133,17 +142,42 @@ def graph_nodes(value: Tensor) -> Iterator[Any]:
                 waiting.append(following)
 
 
+def no_derivative(order: str, operation: str) -> str:
+    """Make the message that says which operation stands in the way, and which ways lead around it.
+
+    Args:
+        order: ``"first"`` or ``"second"``.
+        operation: What has no derivative.
+
+    Returns:
+        The message.
+    """
+    return (
+        f"the loss has no {order} derivative in PyTorch, because of {operation}. Loss values do not need it: take curvature from "
+        "differences of the loss (method='difference'), traces from slices (method='slices'), or write the operation otherwise"
+    )
+
+
 @contextmanager
-def _explained(value: Tensor, order: str) -> Iterator[None]:
-    # Say which operation has no derivative, where autograd's message does not help a user.
+def explained(order: str) -> Iterator[None]:
+    """Say which operation has no derivative, where autograd's message does not help a user.
+
+    Args:
+        order: ``"first"`` or ``"second"``.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NotImplementedError: In place of the error inside the block, if an operation has no derivative.
+        RuntimeError: Likewise, if activation checkpointing is at fault; otherwise the error as it came.
+    """
     try:
         yield
     except RuntimeError as error:
         message = str(error)
         if missing := _NO_DERIVATIVE.search(message):
             operation = missing.group(1)
-        elif "once_differentiable" in message:
-            operation = ", ".join(_once_differentiable(value)) or "a torch.autograd.Function marked @once_differentiable"
         elif "double backward" in message:
             operation = message.partition("\n")[0]
         elif "use_reentrant" in message:
@@ -153,17 +187,4 @@ def _explained(value: Tensor, order: str) -> Iterator[None]:
             ) from error
         else:
             raise
-        raise NotImplementedError(
-            f"the loss has no {order} derivative in PyTorch, because of {operation}. Loss values do not need it: take "
-            "curvature from differences of the loss (method='difference'), traces from slices (method='slices'), or another "
-            "implementation of the operation"
-        ) from error
-
-
-def _once_differentiable(value: Tensor) -> list[str]:
-    names = set()
-    for node in graph_nodes(value):
-        function = getattr(node, "_forward_cls", None)
-        if function is not None and hasattr(function.backward, "__wrapped__"):
-            names.add(function.__name__)
-    return sorted(names)
+        raise NotImplementedError(no_derivative(order, operation)) from error

@@ -19,6 +19,7 @@ from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.parameters import ParameterBlock, ParameterFilter
 from curvwidget.objective.risk import FunctionRisk, Risk
 from curvwidget.objective.rng import preserved_rng
+from curvwidget.objective.second_order import check_hessian
 from curvwidget.objective.soundness import check_sound, try_all
 
 __all__ = ["Objective"]
@@ -258,9 +259,9 @@ class Objective:
         Returns:
             H(θ)·v for each vector, of the same shape.
         """
-        if isinstance(vectors, Tensor) and vectors.ndim == 1:
-            return self.hvp(vectors.unsqueeze(0), theta).squeeze(0)
-        block = self._as_points("vectors", vectors, ndim=2)
+        single = isinstance(vectors, Tensor) and vectors.ndim == 1
+        block = self._as_points("vectors", vectors, ndim=1 if single else 2)
+        block = block.unsqueeze(0) if single else block
         own = theta is None
         point = self._theta if theta is None else self._as_points("theta", theta, ndim=1)
         with torch.inference_mode(False):
@@ -271,7 +272,7 @@ class Objective:
                     checkpoint()
                     graph = graph or self._graph_of_gradient(index, point, own=own)
                     products[row].add_(term_product(self._risk, graph, point, vector), alpha=weight)
-        return products
+            return products.squeeze(0) if single else products
 
     def hessian(self, theta: Tensor | None = None) -> SymmetricOperator:
         """Return the Hessian as an operator known by its products.
@@ -314,6 +315,9 @@ class Objective:
     def _graph_of_gradient(self, index: int, theta: Tensor, *, own: bool) -> GradientGraph:
         if own and self._graph is not None:
             return self._graph
+        if not self._risk.hessian_checked:  # not when it is built: who looks at loss values alone needs no second derivative
+            check_hessian(self._risk, self._theta)
+            self._risk.hessian_checked = True
         graph = graph_of_gradient(self._risk, index, theta)
         if own and self._keeps_graph and len(self._risk.weights) == 1:
             self._graph = graph

@@ -75,11 +75,12 @@ def copy_privately(model: nn.Module, criterion: Any, *, device: torch.device, dt
             if isinstance(value, Tensor) and not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     try:
-        for module in reversed(modules):  # the innermost wrapper first
-            inner = _unwrap(module)
-            if inner is not module:
-                memo[id(module)] = copy.deepcopy(inner, memo)
-        copies = copy.deepcopy(together, memo)
+        with torch.no_grad():  # or a scripted model's parameters become results of a copying operation
+            for module in reversed(modules):  # the innermost wrapper first
+                inner = _unwrap(module)
+                if inner is not module:
+                    memo[id(module)] = copy.deepcopy(inner, memo)
+            copies = copy.deepcopy(together, memo)
     except (RuntimeError, TypeError, NotImplementedError, AttributeError) as error:
         kind = type(model).__name__
         raise TypeError(f"model must be copyable (copy.deepcopy), got a {kind} that is not: {error}") from error
@@ -93,8 +94,9 @@ def copy_privately(model: nn.Module, criterion: Any, *, device: torch.device, dt
 
     copies._apply(move)  # type: ignore[no-untyped-call]
     copies.eval()
-    for parameter in copies.parameters():
-        parameter.grad = None
+    for mine, theirs in zip(copies.parameters(), together.parameters(), strict=True):
+        mine.grad = None
+        mine.requires_grad_(theirs.requires_grad)
     return copies[0], copies[1] if len(copies) > 1 else criterion
 
 
@@ -121,7 +123,7 @@ def _unwrap(module: nn.Module) -> nn.Module:
     while True:
         if isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             module = module.module
-        elif isinstance(inner := vars(module).get("_modules", {}).get("_orig_mod"), nn.Module):  # what torch.compile returns
+        elif isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):  # what torch.compile returns
             module = inner
         else:
             return module

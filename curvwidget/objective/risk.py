@@ -27,6 +27,7 @@ class Risk(ABC):
         draws_random: Whether evaluating a term moves a global random number generator, which then has to be put back.
         needs_grad: Whether a term can only be evaluated with gradients enabled, because it differentiates inside.
         recurrent: Whether recurrent layers run on a CUDA device.
+        hessian_checked: Whether the second derivative was found to be one that can be believed.
     """
 
     def __init__(self, weights: tuple[float, ...], blocks: tuple[ParameterBlock, ...]) -> None:
@@ -42,6 +43,7 @@ class Risk(ABC):
         self.draws_random = False
         self.needs_grad = False
         self.recurrent = False
+        self.hessian_checked = False
 
     @property
     @abstractmethod

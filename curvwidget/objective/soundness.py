@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curvwidget.objective.derivatives import graph_nodes, term_value
+from curvwidget.objective.batches import Batches
+from curvwidget.objective.derivatives import explained, graph_nodes, term_value
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.risk import Risk
 
@@ -101,17 +102,17 @@ def try_all(risk: Risk, theta: Tensor) -> float:
 
 
 def accepts_cuts(risk: ModelRisk, theta: Tensor) -> bool:
-    """Say whether the model takes a few samples where it was given a batch.
+    """Say whether the model takes another number of samples than it was given.
 
     Args:
         risk: The loss on divisible batches.
         theta: ``(N,)``.
 
     Returns:
-        Whether it does. Where neither the few nor the whole batch run, the reason is not in the cutting: True.
+        Whether it does. Where its own batch does not run either, the reason is not in the number: True.
     """
     first = risk.batches.items[0]
-    few = risk.batches.head(_CUT).items[0]
+    few = (risk.batches.head(_CUT) if risk.batches.sizes[0] > _CUT else _twice(risk.batches.head(_CUT))).items[0]
     with risk.session(theta, grad=True):
         try:
             risk.evaluate_copy(few)
@@ -135,9 +136,8 @@ def refuse_sum(risk: ModelRisk, theta: Tensor) -> None:
         ValueError: If it is a sum.
     """
     head = risk.batches.head(_PROBE_SAMPLES // 2)
-    twice = type(head)(items=head.items * 2, sizes=head.sizes * 2, divisible=True).rechunk(2 * head.n_samples)
     with risk.session(theta, grad=risk.needs_grad):
-        values = [risk.single_number(risk.evaluate_copy(batch)[0]) for batch in (head.items[0], twice.items[0])]
+        values = [risk.single_number(risk.evaluate_copy(batch)[0]) for batch in (head.items[0], _twice(head).items[0])]
     once, doubled = (float(value.detach()) for value in values)
     if once and abs(doubled - 2 * once) <= _MEAN_TOLERANCE[theta.dtype] * abs(once):
         raise ValueError(
@@ -165,6 +165,10 @@ def is_mean(risk: ModelRisk, theta: Tensor, rows: int, other: float) -> bool:
     return abs(mean - other) <= _MEAN_TOLERANCE[theta.dtype] * scale
 
 
+def _twice(batch: Batches) -> Batches:
+    return Batches(items=batch.items * 2, sizes=batch.sizes * 2, divisible=True).rechunk(2 * batch.n_samples)
+
+
 def _differentiate_once(risk: Risk, theta: Tensor, foreign: Iterable[Tensor]) -> tuple[float, set[str]]:
     with risk.session(theta, grad=True) as leaves:
         value = risk.single_number(risk.probe(_PROBE_SAMPLES, leaves))
@@ -174,7 +178,8 @@ def _differentiate_once(risk: Risk, theta: Tensor, foreign: Iterable[Tensor]) ->
                 f"{risk.loss_name} must take the parameters from the model that it is given, got one that uses those of your own "
                 "model (which this objective never moves); write batch_loss(model, batch) and take them from its model"
             )
-        found = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else (None,) * len(leaves)
+        with explained("first"):
+            found = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else (None,) * len(leaves)
     unused = {block.name for block, piece in zip(risk.blocks, found, strict=True) if piece is None}
     if len(unused) == len(risk.blocks):
         raise ValueError(
