@@ -209,7 +209,8 @@ class Explorer(ipywidgets.VBox):
 
     def close(self) -> None:
         """Stop computing and remove the views."""
-        self._worker.close()
+        if "_worker" in self.__dict__:  # not where __init__ refused its arguments: Python closes what is left of the widget
+            self._worker.close()
         super().close()
 
     def __enter__(self) -> Explorer:
