@@ -18,9 +18,9 @@ _TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-2}
 def check_hessian(risk: Risk, theta: Tensor) -> None:
     """Refuse second derivatives that PyTorch gets wrong without saying so, upon a few samples.
 
-    Two kinds are known. An operation marked ``@once_differentiable`` raises an error where ``backward()`` differentiates it
-    twice; ``autograd.grad`` for given inputs passes it by, and leaves its part of the Hessian out. And an operation may have a wrong
-    second derivative (fused weight normalization has, in PyTorch 2.13): its Hessian is then not symmetric.
+    Two kinds are known. An operation marked ``@once_differentiable`` raises an error where ``backward()`` differentiates
+    it twice; ``autograd.grad`` for given inputs passes it by, and leaves its part of the Hessian out. And an operation may have a
+    wrong second derivative (fused weight normalization has, in PyTorch 2.13): its Hessian is then not symmetric.
 
     Args:
         risk: The loss.
