@@ -92,7 +92,7 @@ def predict_from_spectrum(
         def saddle(trace: float, square: float) -> Array:
             return np.array([math.exp(log_saddle_probability(whole(trace, square).compressed(_DISTINCT)))])
 
-        share, share_stderr = _share_of_minima(planes, law)
+        share, share_stderr = _share_of_minima(spectrum, planes, law)
         error = float(propagate(saddle, given, errors)[0])
         probabilities, probabilities_stderr = _split(log_saddle, error, share, share_stderr)
     return ProjectionPrediction(
@@ -160,8 +160,14 @@ def _method(exact: bool, dominated: bool) -> str:
     return "closed form (no eigenvalue dominates)"
 
 
-def _share_of_minima(planes: Array | None, law: IsotropicLaw | SampledLaw) -> tuple[float, float]:
+def _share_of_minima(spectrum: Spectrum, planes: Array | None, law: IsotropicLaw | SampledLaw) -> tuple[float, float]:
     """Return the share of minima among the planes that are no saddles, and its standard error."""
+    if spectrum.exact:
+        # two directions of one sign are needed for a plane that shows that sign only
+        if int(spectrum.counts[spectrum.values < 0].sum()) == 1:
+            return 1.0, 0.0
+        if int(spectrum.counts[spectrum.values > 0].sum()) == 1:
+            return 0.0, 0.0
     if isinstance(law, IsotropicLaw):
         chances = law.probabilities
         return chances["minimum"] / (chances["minimum"] + chances["maximum"]), 0.0
