@@ -180,14 +180,15 @@ def _what_planes_hide(sample: ProjectionSample | None, point: PointFacts) -> str
         return ""
     so_far = "so far " if sample.progress < 1 else ""
     planes = "random plane" if total == 1 else "random planes"
-    if point.kind == "saddle":
-        hidden = total - counts["saddle"]
-        if hidden == 0:
-            return _as_sentence(f"{so_far}{'the' if total == 1 else f'all {total}'} {planes} {_verb('show', total)} a saddle")
+    hidden = total - counts["saddle"]
+    if point.kind == "saddle" and hidden > 0:
         return _as_sentence(f"{so_far}{hidden} of {total} {planes} {_verb('show', hidden)} no saddle")
     counts["flat"] = total - sum(counts.values())
-    shapes = [f"{count} {_verb('show', count)} {_SHAPES[kind]}" for kind, count in _by_count(counts)]
-    return _as_sentence(f"{so_far}of {total} {planes} {' and '.join(shapes)}")
+    (kind, first), *others = _by_count(counts)
+    if not others:
+        return _as_sentence(f"{so_far}{'the' if total == 1 else f'all {total}'} {planes} {_verb('show', total)} {_SHAPES[kind]}")
+    shapes = [f"{first} {_verb('show', first)} {_SHAPES[kind]}", *(f"{count} {_SHAPES[kind]}" for kind, count in others)]
+    return _as_sentence(f"{so_far}of {total} {planes} {', '.join(shapes[:-1])} and {shapes[-1]}")
 
 
 def _what_the_mean_predicts(
