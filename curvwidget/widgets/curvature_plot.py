@@ -239,8 +239,9 @@ class CurvaturePlot(ipywidgets.VBox):
             for name in ("trace", "now 0", "now 1", "λ 0", "λ 1", "zero")
         }
         self._marks = [
-            self._zero, self._base, *self._bars, self._band, self._trace_line, *self._curves, self._expected_error, self._expected,
-            *self._points, *self._stems, self._now, self._residuals, self._lambdas, self._chosen, *self._texts.values(),
+            self._zero, self._base, *self._bars, self._band, self._trace_line, *self._curves, self._expected_error,
+            self._expected, *self._points, *self._stems, self._now, self._residuals, self._lambdas, self._chosen,
+            *self._texts.values(),
         ]  # fmt: skip
 
     def _on_click(self, mark: bqplot.Scatter, content: dict[str, Any]) -> None:
@@ -285,7 +286,7 @@ class CurvaturePlot(ipywidgets.VBox):
         return None
 
     def _named_eigenvalues(self) -> dict[str, tuple[float, float]]:
-        """Return the extreme eigenvalues and their residuals, by name; only an end of the spectrum that was looked for has one."""
+        """Return the extreme eigenvalues and their residuals, by name; an end of the spectrum that was not looked for has none."""
         found = self.eigenvalues
         if found is None:
             return {}
@@ -444,7 +445,7 @@ def place(shares: list[float], texts: list[str]) -> list[tuple[float, str, str]]
     """Find room for the texts of one or two values in one row: outwards where there is room, else side by side or in one.
 
     Args:
-        shares: Where the values stand between the plot's left rim (0) and its right rim (1), ascending; beyond a rim, its text gets
+        shares: Where the values stand between the plot's left rim (0) and its right rim (1), ascending; beyond a rim, a text gets
             an arrow. NaN has no text.
         texts: What is written beside them; an empty one is left out.
 

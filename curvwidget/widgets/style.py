@@ -55,10 +55,16 @@ _RULES = """<style>
   --bq-axislabel-font: 12.5px var(--jp-ui-font-family, sans-serif);
   --bq-axis-tick-text-font: 12px var(--jp-ui-font-family, sans-serif);
 }
+.cw-surface .ipyvolume-toolicon { display: none; }
+.cw-surface canvas { max-width: 100% !important; height: auto !important; }
 .cw-plot .bqplot { min-width: 0; overflow: hidden; }
 .cw-plot .bqplot > svg { min-width: 0; }
 .cw-plot .bqplot > svg.svg-figure { overflow: hidden; }
 </style>"""
+
+
+# One format for all, set once: a view that is being built while the format changes keeps the old one.
+_TICK_FORMAT = ".6~g"
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def axis(scale: Scale, label: str, **options: Any) -> bqplot.Axis:
     Returns:
         The axis.
     """
-    return bqplot.Axis(scale=scale, label=label, **{"tick_style": {"font-size": "12px"}, **options})
+    return bqplot.Axis(scale=scale, label=label, **{"tick_format": _TICK_FORMAT, "tick_style": {"font-size": "12px"}, **options})
 
 
 def ticks(low: float, high: float, count: int) -> Array:
@@ -145,19 +151,10 @@ def set_ticks(axis: bqplot.Axis, values: Array, *, log: bool = False) -> None:
     positions = np.round(np.log10(values), 4) if log else values
     labels = {f"{position:.4f}".rstrip("0").rstrip("."): number(value) for position, value in zip(positions, values, strict=True)}
     with axis.hold_sync():
-        axis.tick_format = None if log else _tick_format(values)
+        axis.tick_format = None if log else _TICK_FORMAT
         axis.tick_labels = labels if log else {}
         if axis.tick_values is None or not np.array_equal(axis.tick_values, positions):
             axis.tick_values = positions
-
-
-def _tick_format(values: Array) -> str:
-    largest = float(np.abs(values).max()) if len(values) else 1.0
-    step = float(np.diff(values).min()) if len(values) > 1 else largest or 1.0
-    digits = -int(np.floor(np.log10(step) + 1e-9))
-    if largest >= 1e5 or 0 < largest < 1e-3:
-        return f".{max(0, int(np.floor(np.log10(largest) + 1e-9)) + digits)}~e"
-    return f".{max(0, digits)}f"
 
 
 def draw(mark: bqplot.Mark, x: Array, y: Array) -> None:
