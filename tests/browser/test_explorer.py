@@ -46,7 +46,7 @@ def choose(shown: Any, name: str, option: str | re.Pattern[str]) -> None:
 def check_views_are_drawn(shown: Any) -> None:
     assert distinct_colours(picture(shown.find(".cw-explorer canvas"))) > 200
     explorer = shown.find(".cw-explorer")
-    expect(explorer.locator(".bqplot path.line").first).to_be_visible()
+    expect(explorer.locator(".bqplot path.line").filter(visible=True).first).to_be_visible()
     assert explorer.locator(".bqplot").count() >= 3
 
 
