@@ -3,7 +3,7 @@
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.extremes import extreme_eigenpairs, stream_eigenpairs
 from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
-from curvwidget.linalg.trace import stream_hutchinson
+from curvwidget.linalg.trace import stream_exact, stream_hutchinson, stream_hutchpp, stream_xtrace
 from curvwidget.linalg.trace_estimate import TraceEstimate
 
 __all__ = [
@@ -14,5 +14,8 @@ __all__ = [
     "extreme_eigenpairs",
     "stream_eigenpairs",
     "TraceEstimate",
+    "stream_exact",
     "stream_hutchinson",
+    "stream_hutchpp",
+    "stream_xtrace",
 ]

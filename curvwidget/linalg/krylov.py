@@ -7,8 +7,8 @@ a vector of its own, may stand side by side in one basis:
     A Vᵀ = Vᵀ S + Wᵀ C
 
 V (m, N) are the *processed* rows, whose products are known; W (p, N) the *pending* ones, orthonormal to V and to each other; S is
-symmetric and C (p, m) couples the two. Nothing else is left over, so the residual of a Ritz vector Vᵀs with S s = θ s is ‖C s‖, for
-any number of sequences and after any cut.
+symmetric and C (p, m) couples the two. Nothing else is left over, so the residual of a Ritz vector Vᵀs with S s = θ s is ‖C s‖,
+for any number of sequences and after any cut.
 """
 
 from __future__ import annotations
@@ -19,18 +19,15 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-import torch
 from torch import Tensor
 
 from curvwidget.linalg.operator import SymmetricOperator
-from curvwidget.linalg.precision import as_double, norm
+from curvwidget.linalg.precision import norm
 from curvwidget.linalg.row_store import RowStore
 
 __all__ = ["KrylovSpace", "RitzPairs"]
 
 Array = np.ndarray[Any, Any]
-_BREAKDOWN = 10  # a remainder below this many roundings of ‖A‖ is rounding itself
-_MAX_PASSES = 4
 
 
 @dataclass(frozen=True)
@@ -82,27 +79,6 @@ class KrylovSpace:
         """Pending rows that may be processed next."""
         return self.pending - self.parked
 
-    @property
-    def rounding(self) -> float:
-        """The smallest relative number of the operator's dtype."""
-        return float(torch.finfo(self.operator.dtype).eps)
-
-    def _orthogonalise(self, vector: Tensor) -> tuple[Tensor, Array, float]:
-        """Split a vector into its part within the basis and the rest (classical Gram-Schmidt, at least twice)."""
-        before = norm(vector)
-        inside = np.zeros(self.used)
-        after = before
-        for done in range(1, _MAX_PASSES + 1):
-            if self.used == 0:
-                break
-            coefficients = self.rows.dots(vector, self.used)
-            vector = self.rows.without(vector, coefficients)
-            inside += as_double(coefficients).cpu().numpy()
-            before, after = after, norm(vector)
-            if done >= 2 and after > 0.5 * before:
-                break
-        return vector, inside, after
-
     def add(self, vector: Tensor) -> bool:
         """Begin a sequence with a vector, made orthogonal to all that is there.
 
@@ -113,8 +89,8 @@ class KrylovSpace:
             Whether anything of it lay outside of the basis.
         """
         length = norm(vector)
-        rest, _, left = self._orthogonalise(vector)
-        if self.used >= self.operator.size or left <= _BREAKDOWN * self.rounding * length:
+        rest, _, left = self.rows.split(vector, self.used)
+        if self.used >= self.operator.size or left <= self.operator.rounding * length:
             return False
         index = self.used
         self.rows[index] = rest / left
@@ -141,7 +117,7 @@ class KrylovSpace:
         if not math.isfinite(length):
             raise FloatingPointError(f"product {self.products} of the operator with a vector holds NaN or inf")
         self.scale = max(self.scale, length)
-        rest, inside, left = self._orthogonalise(product)
+        rest, inside, left = self.rows.split(product, self.used)
         if m:
             self.asymmetry = max(self.asymmetry, float(np.abs(inside[:m] - known).max()))
         used = self.used
@@ -149,7 +125,7 @@ class KrylovSpace:
         self.coupling[m, :used] = inside
         self.processed += 1
         self.pending -= 1
-        if used >= self.operator.size or left <= _BREAKDOWN * self.rounding * self.scale:
+        if used >= self.operator.size or left <= self.operator.rounding * self.scale:
             return False
         self.rows[used] = rest / left
         self.coupling[used, :] = 0.0

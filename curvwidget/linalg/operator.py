@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from curvwidget._checks import check_count
+
 __all__ = ["HasHessian", "SymmetricOperator", "as_operator"]
 
 
@@ -29,6 +31,22 @@ class SymmetricOperator:
     dtype: torch.dtype = torch.float64
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     blocks: dict[str, slice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no matrix of numbers.
+
+        Raises:
+            ValueError: If the size is below 1.
+            TypeError: If the size is no whole number, or the dtype neither float32 nor float64.
+        """
+        check_count("size", self.size)
+        if self.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"dtype must be torch.float32 or torch.float64, got {self.dtype}")
+
+    @property
+    def rounding(self) -> float:
+        """Ten times the relative spacing of the dtype: what is smaller beside ‖A‖ cannot be told from zero."""
+        return 10 * float(torch.finfo(self.dtype).eps)
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """Multiply vectors by the matrix.

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curvwidget.linalg.precision import as_double, norm
+
 __all__ = ["RowStore"]
 
 Array = np.ndarray[Any, Any]
 _STRETCH_BYTES = 2**26
 _COLUMNS = 2**14
+_MAX_PASSES = 4
 
 
 class RowStore:
@@ -98,6 +101,33 @@ class RowStore:
             vector = torch.addmv(vector, part.T, coefficients[start : start + len(part)], alpha=-1)
         return vector
 
+    def split(self, vector: Tensor, count: int) -> tuple[Tensor, Array, float]:
+        """Split a vector into its part within the span of the first rows, which are orthonormal, and the rest.
+
+        Classical Gram-Schmidt, at least twice: once loses orthogonality where little is left, twice is enough unless that is
+        rounding itself.
+
+        Args:
+            vector: ``(N,)``; not changed.
+            count: How many rows.
+
+        Returns:
+            The rest ``(N,)``, a new tensor where there are rows; the coordinates of the part within ``(count,)``; the rest's
+            norm.
+        """
+        inside = np.zeros(count)
+        after = norm(vector)
+        for done in range(1, _MAX_PASSES + 1):
+            if count == 0:
+                break
+            coefficients = self.dots(vector, count)
+            vector = self.without(vector, coefficients)
+            inside += as_double(coefficients).cpu().numpy()
+            before, after = after, norm(vector)
+            if done >= 2 and after > 0.5 * before:
+                break
+        return vector, inside, after
+
     def combine(self, coefficients: Array) -> Tensor:
         """Combinations of the first rows.
 
@@ -118,7 +148,7 @@ class RowStore:
 
         Args:
             start: Index of the first row of the range.
-            coefficients: ``(count, k)`` with k ≤ count: the rows ``start … start + count`` give the new rows ``start … start + k``.
+            coefficients: ``(count, k)`` with k ≤ count: ``count`` rows from ``start`` on give the k new ones from ``start`` on.
         """
         count, kept = coefficients.shape
         weights = torch.from_numpy(np.ascontiguousarray(coefficients.T)).to(self._dtype).to(self._device)

@@ -24,8 +24,8 @@ class TraceEstimate(ArrayResult):
         size: N.
         method: How it was estimated.
         samples: One unbiased estimate a probe ``(S,)``.
-        history: Running estimate, its standard error and the cost so far ``(T, 3)``; the cost counts HVPs, or loss evaluations for
-            the method that needs no HVP.
+        history: Running estimate, its standard error and the cost so far ``(T, 3)``; the cost counts HVPs, or loss evaluations
+            for the method that needs no HVP.
         trace_of_square: The estimate of tr(A²), NaN where the method gives none.
         trace_of_square_stderr: Its standard error.
         by_block: The trace of each named block of A; empty where the operator has no blocks or the method gives none.

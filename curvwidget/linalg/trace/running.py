@@ -1,4 +1,4 @@
-"""What all trace estimators share: the error of a mean, its history, and when to stop."""
+"""What all trace estimators share: the error of a mean, the history of an estimate, and when to stop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from curvwidget._checks import check_count, check_positive
+from curvwidget.linalg.operator import SymmetricOperator
+from curvwidget.linalg.trace_estimate import TraceEstimate
 
-__all__ = ["FEWEST", "History", "check_sampling", "mean_and_stderr"]
+__all__ = ["FEWEST", "RunningTrace", "mean_and_stderr"]
 
 Array = np.ndarray[Any, Any]
 
@@ -30,70 +32,100 @@ def mean_and_stderr(samples: Array) -> tuple[float, float]:
     return float(samples.mean()), float(samples.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
 
 
-def check_sampling(samples: object, target_stderr: object, seed: object, *, fewest: int = 1) -> tuple[int, float | None, int]:
-    """Check what all sampling estimators are asked.
+class RunningTrace:
+    """A running estimate by samples: its history, its limit and its target."""
 
-    Args:
-        samples: Products with A at most.
-        target_stderr: Standard error to stop at, or None.
-        seed: Seed of the probes.
-        fewest: The fewest products that the method can do with.
-
-    Returns:
-        The three, checked.
-    """
-    target = None if target_stderr is None else check_positive("target_stderr", target_stderr)
-    return check_count("samples", samples, minimum=fewest), target, check_count("seed", seed, minimum=0)
-
-
-class History:
-    """The rows (estimate, standard error, products so far) of a running estimate, and whether it is good enough."""
-
-    def __init__(self, target_stderr: float | None, rows: Array | None = None) -> None:
-        """Begin a history, or go on with an earlier one.
+    def __init__(
+        self,
+        matrix: SymmetricOperator,
+        method: str,
+        *,
+        samples: int,
+        target_stderr: float | None,
+        seed: int,
+        fewest: int = 1,
+        history: Array | None = None,
+    ) -> None:
+        """Check what was asked, and begin a history or go on with an earlier one.
 
         Args:
+            matrix: The matrix A.
+            method: Name of the method.
+            samples: Products at most.
             target_stderr: Standard error to stop at, or None.
-            rows: The earlier history ``(T, 3)``.
+            seed: Seed of the probes.
+            fewest: The fewest products that the method can do with.
+            history: An earlier history ``(T, 3)``.
         """
-        self._target = target_stderr
-        self._rows: list[tuple[float, float, float]] = [] if rows is None else [(row[0], row[1], row[2]) for row in rows.tolist()]
+        self.matrix, self.method = matrix, method
+        self.limit = check_count("samples", samples, minimum=fewest)
+        self.target = None if target_stderr is None else check_positive("target_stderr", target_stderr)
+        self.seed = check_count("seed", seed, minimum=0)
+        self._history: list[list[float]] = [] if history is None else history.tolist()
 
-    def append(self, estimate: float, stderr: float, hvps: int) -> None:
-        """Add a row.
-
-        Args:
-            estimate: Running estimate of tr(A).
-            stderr: Its standard error.
-            hvps: Products spent so far.
-        """
-        self._rows.append((estimate, stderr, float(hvps)))
-
-    def array(self) -> Array:
-        """The rows so far.
-
-        Returns:
-            ``(T, 3)``, a new array.
-        """
-        return np.array(self._rows, dtype=float).reshape(-1, 3)
-
-    def reached(self, samples: int) -> bool:
+    def reached(self, stderr: float, count: int) -> bool:
         """Whether the target is reached, by enough samples not to be luck.
 
         Args:
-            samples: How many samples the last row rests on.
+            stderr: Standard error of the estimate.
+            count: How many samples it rests on.
 
         Returns:
             Whether to stop.
         """
-        return self._target is not None and samples >= FEWEST and bool(self._rows) and self._rows[-1][1] <= self._target
+        return self.target is not None and count >= FEWEST and stderr <= self.target
 
-    def missed(self) -> tuple[str, ...]:
-        """A note for an estimate that has used up its samples.
+    def snapshot(
+        self,
+        samples: Array,
+        *,
+        square_samples: Array,
+        hvps: int,
+        last: bool,
+        block_samples: Array | None = None,
+        distribution: str = "gaussian",
+        notes: tuple[str, ...] = (),
+    ) -> TraceEstimate:
+        """Make a snapshot of means of samples, and add it to the history.
+
+        Args:
+            samples: One estimate of tr(A) a probe ``(S,)``.
+            square_samples: One estimate of tr(A²) a probe ``(S,)``.
+            hvps: Products spent so far.
+            last: Whether the samples are used up.
+            block_samples: One estimate of each block's trace a probe ``(S, B)``, where the method gives them.
+            distribution: Of the probes.
+            notes: What is to be said.
 
         Returns:
-            A sentence if there was a target and it was not reached, else nothing.
+            The estimate; its progress is 1 where it is the last one or reaches the target.
         """
-        if self._target is None or not self._rows or self._rows[-1][1] <= self._target:
-            return ()
-        return (f"The samples were used up at a standard error of {self._rows[-1][1]:.3g}; {self._target:.3g} was asked for.",)
+        trace, stderr = mean_and_stderr(samples)
+        square, square_stderr = mean_and_stderr(square_samples)
+        blocks = {}
+        if block_samples is not None:
+            columns = zip(self.matrix.blocks, block_samples.T, strict=True)
+            blocks = {name: mean_and_stderr(column) for name, column in columns}
+        self._history.append([trace, stderr, float(hvps)])
+        reached = self.reached(stderr, len(samples))
+        if last and not reached and self.target is not None:
+            notes += (f"The samples were used up at a standard error of {stderr:.3g}; {self.target:.3g} was asked for.",)
+        return TraceEstimate(
+            trace=trace,
+            stderr=stderr,
+            size=self.matrix.size,
+            method=self.method,
+            samples=samples,
+            history=np.array(self._history),
+            trace_of_square=square,
+            trace_of_square_stderr=square_stderr,
+            by_block={name: mean for name, (mean, _) in blocks.items()},
+            seed=self.seed,
+            hvps=hvps,
+            progress=1.0 if last or reached else min(hvps / self.limit, 1.0),
+            notes=notes,
+            by_block_stderr={name: error for name, (_, error) in blocks.items()},
+            distribution=distribution,
+            square_samples=square_samples,
+            block_samples=np.empty((0, 0)) if block_samples is None else block_samples,
+        )

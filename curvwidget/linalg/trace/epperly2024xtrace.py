@@ -1,0 +1,141 @@
+"""XTrace: every probe serves both to find the range of A and, left out of it, to estimate what lies outside.
+
+Source: E. N. Epperly, J. A. Tropp and R. J. Webber, XTrace: Making the most of every sample in stochastic trace estimation,
+SIAM J. Matrix Anal. Appl. 45 (2024) 1 (arXiv:2301.07825), sections 2.1 to 2.4. For symmetric A everything follows from three
+small
+matrices, which grow by one row and column a probe, so that the estimate is a running one here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from torch import Tensor
+
+from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
+from curvwidget.linalg.precision import as_double, dot, norm
+from curvwidget.linalg.probes import draw_probe
+from curvwidget.linalg.row_store import RowStore
+from curvwidget.linalg.trace.running import RunningTrace
+from curvwidget.linalg.trace_estimate import TraceEstimate
+
+__all__ = ["leave_one_out", "stream_xtrace"]
+
+Array = np.ndarray[Any, Any]
+
+
+def stream_xtrace(
+    operator: SymmetricOperator | HasHessian, *, samples: int = 100, target_stderr: float | None = None, seed: int = 0
+) -> Iterator[TraceEstimate]:
+    """Estimate tr(A) by XTrace, from two products with A a probe.
+
+    With Gaussian probes ωᵢ, Q₍ᵢ₎ an orthonormal basis of all A·ωⱼ but the i-th, and xᵢ the part of ωᵢ outside of its range,
+    scaled
+    to ‖xᵢ‖² = N − rank Q₍ᵢ₎, each
+
+        tᵢ = tr(Q₍ᵢ₎ᵀA Q₍ᵢ₎) + xᵢᵀA xᵢ
+
+    is unbiased, and so is their mean. Its standard error is std(tᵢ)/√n as in the paper: the tᵢ are not independent, so this is an
+    estimate, but it covers the truth at about the rate of a normal law (see the tests). tr(A²) comes in the same way, from
+    ‖A Q₍ᵢ₎‖² + ‖A xᵢ‖². Three vectors a probe are held, that is 1.5 a product.
+
+    Args:
+        operator: The matrix A, or an objective, whose Hessian is taken.
+        samples: Products with A at most, at least 4; an odd one is not used.
+        target_stderr: Stop when the standard error is at most this, but not before 20 probes (40 products).
+        seed: Seed of the probes.
+
+    Returns:
+        The stream, a snapshot a product. The ``samples`` of an estimate are the tᵢ. Where A turns out to have a rank lower than
+        the
+        number of probes, the trace is exact and the stream ends.
+    """
+    matrix = as_operator(operator)
+    return _run(RunningTrace(matrix, "xtrace", samples=samples, target_stderr=target_stderr, seed=seed, fewest=4))
+
+
+def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
+    matrix = running.matrix
+    count = min(running.limit // 2, matrix.size)
+    probes, basis, images = (RowStore(count, matrix.size, matrix.dtype, matrix.device) for _ in range(3))
+    # In the basis Q: the products A·ωᵢ, the probes ωᵢ, QᵀA Q and QᵀA A Q.
+    r, w, h, g = (np.zeros((count, count)) for _ in range(4))
+    lengths = np.zeros(count)
+    rank = hvps = 0
+    snapshot: TraceEstimate | None = None
+    for index in range(count):
+        probe = draw_probe(matrix, seed=running.seed, index=index)
+        probes[index] = probe
+        lengths[index] = dot(probe, probe)
+        product = (matrix @ probe).detach()
+        hvps += 1
+        rest, r[:rank, index], left = basis.split(product, rank)
+        w[:rank, index] = _coordinates(basis, probe, rank)
+        complete = left <= matrix.rounding * norm(product)
+        if not complete:
+            if snapshot is not None:
+                yield dataclasses.replace(snapshot, hvps=hvps)
+            r[rank, index] = left
+            basis[rank] = rest / left
+            image = (matrix @ basis[rank]).detach()
+            images[rank] = image
+            hvps += 1
+            rank += 1
+            h[:rank, rank - 1] = h[rank - 1, :rank] = _coordinates(basis, image, rank)
+            g[:rank, rank - 1] = g[rank - 1, :rank] = _coordinates(images, image, rank)
+            w[rank - 1, : index + 1] = _coordinates(probes, basis[rank - 1], index + 1)
+        known, seen = slice(rank), slice(index + 1)
+        traces, squares = leave_one_out(
+            r[known, seen], w[known, seen], h[known, known], g[known, known], lengths=lengths[seen], size=matrix.size
+        )
+        notes = (f"The matrix has rank {rank} within rounding, so the trace is exact.",) if complete else ()
+        last = complete or index + 1 == count
+        snapshot = running.snapshot(traces, square_samples=squares, hvps=hvps, last=last, notes=notes)
+        yield snapshot
+        if last or running.reached(snapshot.stderr, index + 1):
+            return
+
+
+def _coordinates(rows: RowStore, vector: Tensor, count: int) -> Array:
+    return as_double(rows.dots(vector, count)).cpu().numpy() if count else np.zeros(0)
+
+
+def leave_one_out(r: Array, w: Array, h: Array, g: Array, *, lengths: Array, size: int) -> tuple[Array, Array]:
+    """The estimates of XTrace, each with one probe left out of the basis, from what is known within the basis.
+
+    Args:
+        r: QᵀA Ω ``(m, n)``, upper triangular; m is n, or less where A has the rank m.
+        w: QᵀΩ ``(m, n)``.
+        h: QᵀA Q ``(m, m)``.
+        g: QᵀA A Q ``(m, m)``.
+        lengths: ‖ωᵢ‖² ``(n,)``.
+        size: N.
+
+    Returns:
+        Estimates of tr(A) and of tr(A²), ``(n,)`` each.
+    """
+    rank, count = r.shape
+    if rank == count:
+        # Q₍ᵢ₎ is Q without the direction sᵢ that is orthogonal to all columns of R but the i-th: column i of R⁻ᵀ.
+        s = scipy.linalg.solve_triangular(r, np.eye(count)).T
+        s /= np.linalg.norm(s, axis=0)
+    else:
+        s = np.zeros_like(r)  # the other columns span the range as well
+    kept = rank - 1 if rank == count else rank
+    u = w - s * (s * w).sum(axis=0)  # the part of ωᵢ within Q₍ᵢ₎
+    outside = lengths - (u * u).sum(axis=0)
+    scale = np.divide(size - kept, outside, out=np.zeros(count), where=outside > 1e-12 * lengths)
+
+    def quadratic(matrix: Array, vectors: Array) -> Array:
+        return np.asarray((vectors * (matrix @ vectors)).sum(axis=0))
+
+    # xᵀA x with x = ω − Q u, and ‖A x‖², where A ω = Q r
+    bend = (w * r).sum(axis=0) - 2 * (u * r).sum(axis=0) + quadratic(h, u)
+    square = (r * r).sum(axis=0) - 2 * (u * (h @ r)).sum(axis=0) + quadratic(g, u)
+    traces = np.trace(h) - quadratic(h, s) + scale * bend
+    squares = np.trace(g) - quadratic(g, s) + scale * square
+    return traces, squares
