@@ -3,8 +3,8 @@
 #     make demo       the lectures, in JupyterLab
 #     make test       every test
 #
-# Each target makes what it needs first, and nothing is made twice: what was done is remembered by the files in .venv/stamps,
-# which are older or newer than what they were made from.
+# Each target makes what it needs first, and nothing is made twice: what was done is known by the files in .venv/stamps and by what
+# was made, which are older or newer than what they were made from.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -20,12 +20,11 @@ STAMPS := $(VENV)/stamps
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NPM := $(WITH_NODE) npm --prefix js --no-fund --no-audit --no-update-notifier
 
-# The front end joins in as soon as js/ holds one.
-ifneq ($(wildcard js/src/*.ts),)
-FRONT_END := $(STAMPS)/front-end
-NODE_MODULES := $(STAMPS)/node-modules
-endif
-JS_SOURCES := $(shell find js -name node_modules -prune -o -name coverage -prune -o -type f -print 2>/dev/null)
+# What the front end's build writes last: the checksums of its sources (js/build.mjs).
+FRONT_END := curvwidget/static/sources.sha256
+FRONT_END_SOURCES := $(shell find js/src -type f) js/build.mjs js/tsconfig.json
+# What npm writes last into its folder.
+NODE_MODULES := js/node_modules/.package-lock.json
 
 ##@ For everybody
 
@@ -58,24 +57,18 @@ test-notebooks: env ## The notebooks alone, each run from top to bottom
 
 .PHONY: test-js
 test-js: $(NODE_MODULES) ## The front end's tests (vitest)
-ifdef FRONT_END
 	$(NPM) run test
-endif
 
 .PHONY: lint
-lint: env $(NODE_MODULES) ## ruff check, ruff format --check, biome
+lint: env $(NODE_MODULES) ## ruff check, ruff format --check, prettier
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-ifdef FRONT_END
 	$(NPM) run lint
-endif
 
 .PHONY: types
 types: env $(NODE_MODULES) ## mypy --strict, tsc
 	$(BIN)/mypy
-ifdef FRONT_END
 	$(NPM) run typecheck
-endif
 
 .PHONY: screenshot
 screenshot: env ## The README's picture, taken anew (needs Chromium)
@@ -123,10 +116,9 @@ $(STAMPS)/node: tools/ensure_node.sh | $(BIN)/pip
 	sh tools/ensure_node.sh $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/node-modules: js/package.json js/package-lock.json $(STAMPS)/node
+$(NODE_MODULES): js/package.json js/package-lock.json $(STAMPS)/node
 	$(NPM) ci
-	@mkdir -p $(STAMPS) && touch $@
+	@touch $@
 
-$(STAMPS)/front-end: $(JS_SOURCES) $(STAMPS)/node-modules
+$(FRONT_END): $(FRONT_END_SOURCES) $(NODE_MODULES)
 	$(NPM) run build
-	@mkdir -p $(STAMPS) && touch $@

@@ -25,7 +25,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import WITH_WEBGL, WITHOUT_WEBGL, find_chromium
 from tests.browser.pages import PATIENCE, NotebookPage, Theme, VoilaPage
@@ -48,6 +48,7 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def playwright(chromium: str) -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE * 1000 / 2)  # Playwright's five seconds are few on a machine that is busy
     with sync_playwright() as running:
         yield running
 

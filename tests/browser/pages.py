@@ -200,7 +200,8 @@ class NotebookPage(_Page):
                 f"() => ({CELLS})().some((cell) => cell.count !== null || cell.errors.length)", timeout=timeout * 1000
             )
             self.wait_until_idle(timeout=timeout)
-            assert self.cell_errors() == []
+            errors = self.cell_errors()
+            assert not errors, "a cell raised:\n" + "\n".join(errors)
 
     def wait_until_idle(self, *, timeout: float = 2 * PATIENCE) -> None:
         """Wait until no cell waits or runs, and the kernel is idle.

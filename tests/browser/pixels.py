@@ -5,21 +5,21 @@ from __future__ import annotations
 import io
 
 from PIL import Image
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page
 
 __all__ = ["distinct_colours", "mean_brightness", "picture", "share_of_main_colour"]
 
 
-def picture(element: Locator) -> Image.Image:
-    """Take a picture of an element as it is seen.
+def picture(seen: Locator | Page) -> Image.Image:
+    """Take a picture of an element, or of the whole window, as it is seen.
 
     Args:
-        element: A visible element.
+        seen: A visible element, or a page.
 
     Returns:
         The picture, in RGB.
     """
-    return Image.open(io.BytesIO(element.screenshot(animations="disabled"))).convert("RGB")
+    return Image.open(io.BytesIO(seen.screenshot(animations="disabled"))).convert("RGB")
 
 
 def distinct_colours(image: Image.Image) -> int:

@@ -17,6 +17,9 @@ TOLERATED_ERRORS = {
     r"^raised: TypeError: Cannot read properties of undefined \(reading 'schema'\)\s+at \S*/static/notebook/notebook_core\.": (
         "Notebook 7 while it starts: its keyboard shortcuts' listener may hear of another plugin's settings before it has its own"
     ),
+    r"getter for the shared module is not a function.*/voila/labextensions/@jupyter-notebook/lab-extension/": (
+        "Voila also loads Notebook 7's extension of Lab, which draws no widget and needs parts that Voila has not"
+    ),
     r"Failed to load resource: net::ERR_NAME_NOT_RESOLVED.*fontawesome": "see TOLERATED_REQUESTS",
 }
 #: Requests off the machine that are not ours, and why each is let through (it gets nowhere: Chromium resolves no name).
