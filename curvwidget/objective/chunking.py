@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from curvwidget.objective.kernels import differentiable_kernels
+from curvwidget.objective.derivatives import differentiate_with_graph
 from curvwidget.objective.model_risk import ModelRisk
 
 __all__ = ["rows_within_budget"]
@@ -58,11 +58,9 @@ def graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int:
         return tensor.detach()  # an output that its own node saves would keep itself alive
 
     with (
-        differentiable_kernels(2, recurrent=risk.recurrent),
-        risk.session(theta, grad=True) as leaves,
+        risk.session(theta, order=2) as leaves,
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
     ):
-        value = risk.single_number(risk.probe(rows, leaves))
-        gradient = torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
-        del value, gradient  # not before all is counted: an address stands for a storage only as long as that lives
+        graph = differentiate_with_graph(risk, risk.single_number(risk.probe(rows, leaves)), leaves)
+        del graph  # not before all is counted: an address stands for a storage only as long as that lives
     return sum(storages.values())

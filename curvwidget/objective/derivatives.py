@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curvwidget.objective.kernels import differentiable_kernels
 from curvwidget.objective.risk import Risk
 
 __all__ = [
@@ -34,13 +33,11 @@ class GradientGraph:
 
     Attributes:
         leaves: What is differentiated for.
-        value: L_b.
-        pieces: ∇L_b, one tensor a leaf; None where L_b does not depend on it.
+        gradient: ∇L_b ``(N,)``, with its graph.
     """
 
     leaves: tuple[Tensor, ...]
-    value: Tensor
-    pieces: tuple[Tensor | None, ...]
+    gradient: Tensor
 
 
 def term_value(risk: Risk, index: int, theta: Tensor) -> float:
@@ -54,7 +51,7 @@ def term_value(risk: Risk, index: int, theta: Tensor) -> float:
     Returns:
         L_b(θ).
     """
-    with risk.session(theta, grad=risk.needs_grad) as leaves:
+    with risk.session(theta, order=0) as leaves:
         return float(risk.term(index, leaves).detach())
 
 
@@ -69,7 +66,7 @@ def term_gradient(risk: Risk, index: int, theta: Tensor) -> Tensor:
     Returns:
         ∇L_b(θ), ``(N,)``.
     """
-    with differentiable_kernels(1, recurrent=risk.recurrent), risk.session(theta, grad=True) as leaves:
+    with risk.session(theta, order=1) as leaves:
         value = risk.term(index, leaves)
         if not value.requires_grad:  # a batch may be constant: all its targets ignored, say
             return torch.zeros_like(theta)
@@ -88,12 +85,25 @@ def graph_of_gradient(risk: Risk, index: int, theta: Tensor) -> GradientGraph:
     Returns:
         The gradient with its graph.
     """
-    with differentiable_kernels(2, recurrent=risk.recurrent), risk.session(theta, grad=True) as leaves:
-        value = risk.term(index, leaves)
-        if not value.requires_grad:
-            return GradientGraph(leaves, value, (None,) * len(leaves))
-        with explained("first"):
-            return GradientGraph(leaves, value, torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True))
+    with risk.session(theta, order=2) as leaves:
+        return differentiate_with_graph(risk, risk.term(index, leaves), leaves)
+
+
+def differentiate_with_graph(risk: Risk, value: Tensor, leaves: tuple[Tensor, ...]) -> GradientGraph:
+    """Differentiate a value and keep the graph of its gradient, within a session.
+
+    Args:
+        risk: The loss.
+        value: What it gave.
+        leaves: As the session gave them.
+
+    Returns:
+        The gradient with its graph.
+    """
+    if not value.requires_grad:
+        return GradientGraph(leaves, risk.flatten([torch.zeros_like(leaf) for leaf in leaves]).detach())
+    with explained("first"):
+        return GradientGraph(leaves, risk.flatten(torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)))
 
 
 def term_product(risk: Risk, graph: GradientGraph, theta: Tensor, vector: Tensor) -> Tensor:
@@ -108,17 +118,11 @@ def term_product(risk: Risk, graph: GradientGraph, theta: Tensor, vector: Tensor
     Returns:
         H_b(θ)·v, ``(N,)``.
     """
-    with differentiable_kernels(2, recurrent=risk.recurrent), risk.session(theta, grad=True):
-        pairs = [
-            (piece, part)
-            for piece, part in zip(graph.pieces, risk.split(vector), strict=True)
-            if piece is not None and piece.requires_grad
-        ]
-        if not pairs:  # linear in θ
-            return torch.zeros_like(theta)
-        pieces, parts = zip(*pairs, strict=True)
-        with explained("second"):
-            return risk.flatten(torch.autograd.grad(pieces, graph.leaves, parts, retain_graph=True, allow_unused=True))
+    if not graph.gradient.requires_grad:  # linear in θ
+        return torch.zeros_like(theta)
+    # A whole session again: activation checkpointing runs parts of the forward pass a second time.
+    with risk.session(theta, order=2), explained("second"):
+        return risk.flatten(torch.autograd.grad(graph.gradient, graph.leaves, vector, retain_graph=True, allow_unused=True))
 
 
 def graph_nodes(value: Tensor) -> Iterator[Any]:

@@ -40,7 +40,7 @@ class FlatParameters:
         for tensor in self.tensors:
             self.dtype = torch.promote_types(self.dtype, tensor.dtype)
         self._sizes = [block.size for block in self.blocks]
-        memory = self.flatten(self.tensors)
+        memory = self.read()
         self._memory = memory if all(tensor.dtype == self.dtype for tensor in self.tensors) else None
         for tensor, piece in zip(self.tensors, torch.split(memory, self._sizes), strict=True):
             if self._memory is not None:
@@ -49,7 +49,7 @@ class FlatParameters:
 
     def read(self) -> Tensor:
         """Return θ as it stands in the model, a copy ``(N,)``."""
-        return self.flatten(self.tensors)
+        return self.flatten([tensor.detach() for tensor in self.tensors])
 
     def write(self, theta: Tensor) -> None:
         """Put θ into the model.
@@ -66,32 +66,19 @@ class FlatParameters:
                 tensor.data.copy_(piece.view(tensor.shape))
 
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
-        """Lay tensors one after the other.
+        """Lay tensors one after the other, differentiably.
 
         Args:
             pieces: One a parameter; None stands for zeros.
 
         Returns:
-            A fresh vector ``(N,)``, without a graph.
+            A fresh vector ``(N,)``.
         """
-        device = self.tensors[0].device
-        return torch.cat(
-            [
-                torch.zeros(size, dtype=self.dtype, device=device)
-                if piece is None
-                else piece.detach().to_dense().reshape(-1).to(self.dtype)
-                for piece, size in zip(pieces, self._sizes, strict=True)
-            ]
-        )
+        return torch.cat([self._lay(piece, size) for piece, size in zip(pieces, self._sizes, strict=True)])
 
-    def split(self, vector: Tensor) -> list[Tensor]:
-        """Cut a vector into tensors of the parameters' shapes and dtypes.
-
-        Args:
-            vector: ``(N,)``.
-
-        Returns:
-            One tensor a parameter (a view where the dtype is the same).
-        """
-        pieces = torch.split(vector, self._sizes)
-        return [piece.view(tensor.shape).to(tensor.dtype) for piece, tensor in zip(pieces, self.tensors, strict=True)]
+    def _lay(self, piece: Tensor | None, size: int) -> Tensor:
+        if piece is None:
+            return torch.zeros(size, dtype=self.dtype, device=self.tensors[0].device)
+        if piece.layout is not torch.strided:  # an embedding's gradient may be sparse
+            piece = piece.to_dense()
+        return piece.reshape(-1) if piece.dtype == self.dtype else piece.reshape(-1).to(self.dtype)

@@ -7,8 +7,8 @@ eval mode. Which implementation runs is a setting of the whole process: it is he
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
 import torch
@@ -18,29 +18,28 @@ __all__ = ["differentiable_kernels"]
 Value = TypeVar("Value")
 
 
-class _Held(Generic[Value]):
+class _Held(AbstractContextManager[None], Generic[Value]):
     """A setting of the process that is held at a value by any number of threads at a time."""
 
     def __init__(self, read: Callable[[], Value], write: Callable[[Value], None], value: Value) -> None:
         self._read, self._write, self._value = read, write, value
         self._lock = threading.Lock()
-        self._holders: list[object] = []
-        self._before: list[Value] = []
+        self._holders = 0
+        self._before: Value | None = None
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         with self._lock:
-            if not self._holders:
-                self._before.append(self._read())
+            if self._holders == 0:
+                self._before = self._read()
                 self._write(self._value)
-            self._holders.append(self)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders.pop()
-                if not self._holders:
-                    self._write(self._before.pop())
+            self._holders += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                assert self._before is not None
+                self._write(self._before)
 
 
 AttentionFlags = tuple[bool, bool, bool, bool]
@@ -71,18 +70,29 @@ _MATH_ATTENTION = _Held(_read_attention, _write_attention, (False, False, True, 
 _NO_CUDNN = _Held(lambda: bool(torch.backends.cudnn.enabled), _write_cudnn, False)
 
 
-@contextmanager
-def differentiable_kernels(order: int, *, recurrent: bool) -> Iterator[None]:
-    """Within the block, let operations run that can be differentiated ``order`` times.
+class _All:
+    """Several settings held together."""
+
+    def __init__(self, *settings: AbstractContextManager[None]) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> None:
+        for setting in self._settings:
+            setting.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        for setting in self._settings:
+            setting.__exit__(None, None, None)
+
+
+def differentiable_kernels(order: int, *, recurrent: bool) -> AbstractContextManager[None]:
+    """Let operations run that can be differentiated ``order`` times.
 
     Args:
         order: 1 for a gradient, 2 for a product with the Hessian.
         recurrent: Whether the model has recurrent layers on a CUDA device.
 
-    Yields:
-        Nothing.
+    Returns:
+        A context in which they do, from any number of threads at a time.
     """
-    attention: AbstractContextManager[None] = _MATH_ATTENTION.hold() if order > 1 else nullcontext()
-    recurrence: AbstractContextManager[None] = _NO_CUDNN.hold() if recurrent else nullcontext()
-    with attention, recurrence:
-        yield
+    return _All(*([_MATH_ATTENTION] if order > 1 else []), *([_NO_CUDNN] if recurrent else []))

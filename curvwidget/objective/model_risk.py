@@ -68,7 +68,7 @@ class ModelRisk(Risk):
         return self.parameters.tensors
 
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
-        """Lay tensors of the parameters' shapes one after the other.
+        """Lay tensors of the parameters' shapes one after the other, differentiably.
 
         Args:
             pieces: One a parameter; None stands for zeros.
@@ -77,17 +77,6 @@ class ModelRisk(Risk):
             A vector ``(N,)``.
         """
         return self.parameters.flatten(pieces)
-
-    def split(self, vector: Tensor) -> list[Tensor]:
-        """Cut a vector into tensors of the parameters' shapes.
-
-        Args:
-            vector: ``(N,)``.
-
-        Returns:
-            One tensor a parameter.
-        """
-        return self.parameters.split(vector)
 
     def evaluate(self, index: int, leaves: tuple[Tensor, ...]) -> Any:
         """Run the model on one batch.

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from curvwidget.objective.kernels import differentiable_kernels
 from curvwidget.objective.parameters import ParameterBlock
 from curvwidget.objective.rng import preserved_rng
 
@@ -56,11 +57,7 @@ class Risk(ABC):
 
     @abstractmethod
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
-        """Make one vector ``(N,)`` of one tensor a leaf; None stands for zeros."""
-
-    @abstractmethod
-    def split(self, vector: Tensor) -> list[Tensor]:
-        """Make one tensor a leaf of a vector ``(N,)``."""
+        """Make one vector ``(N,)`` of one tensor a leaf, differentiably; None stands for zeros."""
 
     @abstractmethod
     def evaluate(self, index: int, leaves: tuple[Tensor, ...]) -> Any:
@@ -83,12 +80,12 @@ class Risk(ABC):
         return self.single_number(self.evaluate(index, leaves))
 
     @contextmanager
-    def session(self, theta: Tensor, *, grad: bool) -> Iterator[tuple[Tensor, ...]]:
+    def session(self, theta: Tensor, *, order: int) -> Iterator[tuple[Tensor, ...]]:
         """Hold θ in the model, whatever modes the caller is in; backward passes belong in here as well as forward ones.
 
         Args:
             theta: ``(N,)``.
-            grad: Whether autograd records.
+            order: How many times the loss is going to be differentiated: 0, 1 or 2.
 
         Yields:
             The leaves that θ stands in.
@@ -96,8 +93,10 @@ class Risk(ABC):
         device = theta.device
         with (
             self.lock,
+            # A loss that differentiates inside is differentiated more often than asked for.
+            differentiable_kernels(2 if self.needs_grad else order, recurrent=self.recurrent),
             torch.inference_mode(False),
-            torch.set_grad_enabled(grad),
+            torch.set_grad_enabled(order > 0 or self.needs_grad),
             torch.autocast(device.type, enabled=False),  # the caller's would make L another function
         ):
             if self.draws_random:
@@ -171,18 +170,7 @@ class FunctionRisk(Risk):
         """
         (piece,) = pieces
         assert piece is not None
-        return piece.detach().clone()
-
-    def split(self, vector: Tensor) -> list[Tensor]:
-        """Wrap the vector.
-
-        Args:
-            vector: ``(N,)``.
-
-        Returns:
-            It alone.
-        """
-        return [vector]
+        return piece.clone()
 
     def evaluate(self, index: int, leaves: tuple[Tensor, ...]) -> Any:
         """Call the function.

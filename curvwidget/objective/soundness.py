@@ -43,7 +43,7 @@ def check_sound(risk: Risk, theta: Tensor, foreign: Iterable[Tensor] = ()) -> li
     """
     first, unused = _differentiate_once(risk, theta, foreign)
     try:
-        second = _probe(risk, theta, grad=False)
+        second = _probe(risk, theta)
     except (RuntimeError, TypeError, AttributeError):
         # It ran with gradients: a loss with derivatives inside (physics-informed) cannot do without.
         risk.needs_grad = True
@@ -51,7 +51,7 @@ def check_sound(risk: Risk, theta: Tensor, foreign: Iterable[Tensor] = ()) -> li
         # Where the two modes disagree, either the loss differs from call to call, or it does something else without gradients.
         risk.needs_grad = not _agree(first, second, theta.dtype)
     if risk.needs_grad:
-        second = _probe(risk, theta, grad=True)
+        second = _probe(risk, theta)
     if not _agree(first, second, theta.dtype):
         raise ValueError(
             f"{risk.loss_name} must be deterministic, got {first:.9g} and {second:.9g} from the same θ and data. Usual causes: "
@@ -81,7 +81,7 @@ def try_all(risk: Risk, theta: Tensor) -> float:
     before = _rng_fingerprint(theta.device)
     total, writes = 0.0, False
     for index, weight in enumerate(risk.weights):
-        with risk.session(theta, grad=risk.needs_grad) as leaves:
+        with risk.session(theta, order=0) as leaves:
             if isinstance(risk, ModelRisk):
                 value, wrote = risk.evaluate_copy(risk.batches.items[index])
                 writes |= wrote
@@ -113,7 +113,7 @@ def accepts_cuts(risk: ModelRisk, theta: Tensor) -> bool:
     """
     first = risk.batches.items[0]
     few = (risk.batches.head(_CUT) if risk.batches.sizes[0] > _CUT else _twice(risk.batches.head(_CUT))).items[0]
-    with risk.session(theta, grad=True):
+    with risk.session(theta, order=2):
         try:
             risk.evaluate_copy(few)
         except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):
@@ -136,7 +136,7 @@ def refuse_sum(risk: ModelRisk, theta: Tensor) -> None:
         ValueError: If it is a sum.
     """
     head = risk.batches.head(_PROBE_SAMPLES // 2)
-    with risk.session(theta, grad=risk.needs_grad):
+    with risk.session(theta, order=0):
         values = [risk.single_number(risk.evaluate_copy(batch)[0]) for batch in (head.items[0], _twice(head).items[0])]
     once, doubled = (float(value.detach()) for value in values)
     if once and abs(doubled - 2 * once) <= _MEAN_TOLERANCE[theta.dtype] * abs(once):
@@ -170,7 +170,7 @@ def _twice(batch: Batches) -> Batches:
 
 
 def _differentiate_once(risk: Risk, theta: Tensor, foreign: Iterable[Tensor]) -> tuple[float, set[str]]:
-    with risk.session(theta, grad=True) as leaves:
+    with risk.session(theta, order=2) as leaves:
         value = risk.single_number(risk.probe(_PROBE_SAMPLES, leaves))
         theirs = {id(tensor) for tensor in foreign}
         if any(id(getattr(node, "variable", None)) in theirs for node in graph_nodes(value)):
@@ -196,7 +196,7 @@ def _refuse_hidden(risk: Risk, theta: Tensor, unused: set[str], value: float) ->
         if block.name in unused:
             steps = torch.arange(block.size, dtype=theta.dtype, device=theta.device)
             moved[block.slice] = 1.01 * moved[block.slice] + 0.01 * torch.cos(steps)
-    if not _agree(_probe(risk, moved, grad=risk.needs_grad), value, theta.dtype):
+    if not _agree(_probe(risk, moved), value, theta.dtype):
         names = ", ".join(sorted(unused))
         raise ValueError(
             f"{risk.loss_name} must depend on the parameters differentiably, got a value that moves with {names} but has no "
@@ -205,8 +205,8 @@ def _refuse_hidden(risk: Risk, theta: Tensor, unused: set[str], value: float) ->
         )
 
 
-def _probe(risk: Risk, theta: Tensor, *, grad: bool) -> float:
-    with risk.session(theta, grad=grad) as leaves:
+def _probe(risk: Risk, theta: Tensor) -> float:
+    with risk.session(theta, order=0) as leaves:
         return float(risk.single_number(risk.probe(_PROBE_SAMPLES, leaves)).detach())
 
 
