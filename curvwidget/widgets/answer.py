@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +81,8 @@ class Update:
 class Answerer:
     """Turns requests about one objective into streams of updates.
 
-    A search for eigenpairs that a newer request interrupts is taken up where it stopped; trace and planes go on from the snapshots that
-    are known.
+    A search for eigenpairs that a newer request interrupts is taken up where it stopped; trace and planes go on from the
+    snapshots that are known.
     """
 
     def __init__(self, objective: Objective, *, largest: int = 1, smallest: int = 1, seed: int = 0) -> None:
@@ -155,11 +155,9 @@ class Answerer:
             return ends[axis.rank]
         return gradient_direction(self._objective) if isinstance(axis, GradientAxis) else axis.direction
 
-    def _find_eigenpairs(self, *, picture: bool) -> Iterator[Update]:
+    def _find_eigenpairs(self, *, picture: bool) -> Generator[Update, None, Eigenpairs]:
         if self._search is None:
-            self._search = stream_eigenpairs(
-                self._objective, largest=self._largest, smallest=self._smallest, seed=self._seed
-            )
+            self._search = stream_eigenpairs(self._objective, largest=self._largest, smallest=self._smallest, seed=self._seed)
         latest: Eigenpairs | None = None
         while True:
             try:

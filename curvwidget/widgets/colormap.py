@@ -54,7 +54,7 @@ def blue_orange(position: Array) -> Array:
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
     lms = (lab @ _OKLAB_TO_LMS.T) ** 3
     linear = np.clip(lms @ _LMS_TO_RGB.T, 0.0, 1.0)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
 
 
 _OKLAB_TO_LMS = np.array(

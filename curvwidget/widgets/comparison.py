@@ -24,7 +24,8 @@ def predict(
         eigenpairs: Both ends of the spectrum, to see whether few eigenvalues dominate.
 
     Returns:
-        The prediction; None as long as the estimates say too little, or for normalizations by block, for which tr(H) alone says nothing.
+        The prediction; None as long as the estimates say too little, or for normalizations by block, for which tr(H) alone says
+        nothing.
     """
     if trace is None or request.normalization not in (None, "unit"):
         return None

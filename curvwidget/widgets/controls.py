@@ -29,7 +29,12 @@ class _AxisControl:
         self._own: OwnAxis | None = None
         self.source = ipywidgets.Dropdown(description=name, style=_LABEL, layout=_WIDE, tooltip="Where the direction comes from")
         self.seed = ipywidgets.BoundedIntText(
-            min=0, max=_MOST_SEED, description="seed", style=_LABEL, layout=_WIDE, tooltip="The same seed gives the same direction"
+            min=0,
+            max=_MOST_SEED,
+            description="seed",
+            style=_LABEL,
+            layout=_WIDE,
+            tooltip="The same seed gives the same direction",
         )
         self.offer(None)
         self.source.observe(lambda _: changed(), "value")
@@ -79,8 +84,8 @@ class _AxisControl:
 class Controls(ipywidgets.VBox):
     """The panel at the explorer's left.
 
-    What the controls say as a whole is a `Request`; `on_request` is called whenever a user changes one of them, on whichever thread the
-    kernel handles it.
+    What the controls say as a whole is a `Request`; `on_request` is called whenever a user changes one of them, on whichever
+    thread the kernel handles it.
     """
 
     def __init__(
@@ -123,9 +128,14 @@ class Controls(ipywidgets.VBox):
             layout=_WIDE,
             tooltip="Points of the slice",
         )
-        self.scale = ipywidgets.Dropdown(options=_SCALES, description="colour", style=_LABEL, layout=_WIDE, tooltip="What is coloured")
+        self.scale = ipywidgets.Dropdown(
+            options=_SCALES, description="colour", style=_LABEL, layout=_WIDE, tooltip="What is coloured"
+        )
         self.show_model = ipywidgets.Checkbox(
-            description="quadratic model", indent=False, layout=_WIDE, tooltip="Contours of the model from slope and curvature at θ"
+            description="quadratic model",
+            indent=False,
+            layout=_WIDE,
+            tooltip="Contours of the model from slope and curvature at θ",
         )
         self.new_plane = ipywidgets.Button(
             description="New random plane", icon="random", layout=_WIDE, tooltip="Two new random directions"
@@ -216,7 +226,10 @@ class Controls(ipywidgets.VBox):
         self.normalization.value = request.normalization or "none"
         self.zoom.value = request.zoom
         if request.resolution not in [number for _, number in self.resolution.options]:
-            self.resolution.options = [*self.resolution.options, (f"{request.resolution} × {request.resolution}", request.resolution)]
+            self.resolution.options = [
+                *self.resolution.options,
+                (f"{request.resolution} × {request.resolution}", request.resolution),
+            ]
         self.resolution.value = request.resolution
         self.blend.value = request.blend
 
@@ -233,5 +246,3 @@ class Controls(ipywidgets.VBox):
         )
         if request != self._request:
             self._on_request(request)
-
-

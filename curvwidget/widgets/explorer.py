@@ -49,6 +49,8 @@ def explore(
 ) -> Explorer:
     """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
 
+    What is no `Objective` is refused with a `TypeError`, an option that cannot be with a `ValueError` that names it.
+
     Args:
         objective: The loss at θ.
         seed: Seed of the first random plane, and of eigensolver, probes and planes.
@@ -61,10 +63,6 @@ def explore(
 
     Returns:
         The widget; computation has begun.
-
-    Raises:
-        TypeError: If ``objective`` is no `Objective`.
-        ValueError: If an option is refused.
     """
     request = Request(
         axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)),
@@ -80,8 +78,8 @@ def explore(
 class Explorer(ipywidgets.VBox):
     """Linked views of the loss around one point.
 
-    All state can be read, and what is a wish can be set, from Python: `request`, `directions`, `probe`. The rest are results; they
-    change as the worker finds them, on its thread.
+    All state can be read, and what is a wish can be set, from Python: `request`, `directions`, `probe`. The rest are results;
+    they change as the worker finds them, on its thread.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -89,7 +87,7 @@ class Explorer(ipywidgets.VBox):
         >>> saddle = cw.Objective.from_function(lambda t: t[0] ** 2 - t[1] ** 2 + t[2] ** 2, torch.zeros(3, dtype=torch.float64))
         >>> explorer = cw.explore(saddle, resolution=11, planes=10, probes=10, executor=InlineExecutor())
         >>> explorer.slice.values.shape, explorer.eigenpairs.values.round(3).tolist()
-        ((11, 11), [2.0, 2.0, -2.0])
+        ((11, 11), [2.0, -2.0])
     """
 
     request = traitlets.Instance(Request)
@@ -150,9 +148,7 @@ class Explorer(ipywidgets.VBox):
         self._shown_at = 0.0
         request = Request() if request is None else request
         self.verdict_bar = VerdictBar("Computing …", kind="busy", layout={"width": "100%"})
-        self.controls = Controls(
-            request, on_request=self._ask, on_new_plane=self.new_random_plane, on_cancel=self.cancel
-        )
+        self.controls = Controls(request, on_request=self._ask, on_new_plane=self.new_random_plane, on_cancel=self.cancel)
         fill = {"width": "100%", "height": "100%"}
         self.loss_map = LossMap(layout=fill)
         self.surface = Surface()
@@ -244,9 +240,7 @@ class Explorer(ipywidgets.VBox):
             if len(value) != 2:
                 raise ValueError(f"directions must be two, got {len(value)}")
             if value.n_parameters != self.objective.n_parameters:
-                raise ValueError(
-                    f"directions must have length N = {self.objective.n_parameters}, got {value.n_parameters}"
-                )
+                raise ValueError(f"directions must have length N = {self.objective.n_parameters}, got {value.n_parameters}")
         return value
 
     @traitlets.observe("directions")
@@ -290,7 +284,8 @@ class Explorer(ipywidgets.VBox):
 
     def _on_update(self, request: Request, update: Update) -> None:
         now = time.monotonic()
-        # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can read.
+        # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can
+        # read.
         draw = update.progress >= 1 or now - self._shown_at >= 1 / _UPDATES_PER_SECOND
         for name in ("eigenpairs", "trace", "slice_trace", "sample"):
             result = getattr(update, name)
@@ -342,7 +337,7 @@ class Explorer(ipywidgets.VBox):
                 sample=self.sample,
                 prediction=self.prediction,
             )
-            self.verdict_bar.sentence, self.verdict_bar.kind = said.sentence, said.kind
+            self.verdict_bar.sentence, self.verdict_bar.kind = said.sentence, said.kind or ""
             self.verdict_bar.facts = self._facts(self.curvature)
 
     def _facts(self, curvature: ProjectedCurvature) -> list[list[str]]:

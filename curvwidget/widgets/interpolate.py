@@ -83,10 +83,10 @@ def _cut(values: Array, axis: int, coordinates: Array, position: float) -> Array
     upper = int(np.clip(np.searchsorted(coordinates, position), 1, max(len(coordinates) - 1, 1)))
     lower = upper - 1
     if len(coordinates) == 1:
-        return np.take(values, 0, axis=axis)
+        return np.asarray(np.take(values, 0, axis=axis))
     share = float(np.clip((position - coordinates[lower]) / (coordinates[upper] - coordinates[lower]), 0.0, 1.0))
     low, high = np.take(values, lower, axis=axis), np.take(values, upper, axis=axis)
     if share in (0.0, 1.0):
-        return high if share else low
+        return np.asarray(high if share else low)
     with np.errstate(invalid="ignore"):  # inf − inf is NaN, as it should be
         return np.asarray((1 - share) * low + share * high)

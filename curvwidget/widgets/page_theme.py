@@ -8,7 +8,7 @@ from curvwidget.widgets.base import BaseWidget
 
 __all__ = ["PageTheme"]
 
-# The background is the first one that is not transparent, from the widget outwards. Themes are switched by an attribute of the body.
+# The background is the first one that is not transparent, from the widget outwards.
 _SCRIPT = """
 function isDark(element) {
   for (let at = element; at; at = at.parentElement) {

@@ -114,7 +114,7 @@ class Request:
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         if self.span != "auto":
             object.__setattr__(self, "span", check_span(self.span, 2))
-        if not 0 < check_finite("zoom", self.zoom):
+        if not check_finite("zoom", self.zoom) > 0:
             raise ValueError(f"zoom must be positive, got {self.zoom}")
         check_resolution(self.resolution, 2)
         if not 0 <= check_finite("blend", self.blend) <= 1:

@@ -141,9 +141,9 @@ def _stretch(coordinates: Array, axis: Array) -> Array:
 
 
 def _triangles(finite: Array) -> Array:
-    """Cut each cell of the grid into two triangles, and drop those with a corner that is not finite."""
+    # Two in each cell, but none with a corner that is not finite.
     m, n = finite.shape
     corner = np.arange(m * n).reshape(m, n)
     a, b, c, d = corner[:-1, :-1], corner[1:, :-1], corner[1:, 1:], corner[:-1, 1:]
     triangles = np.concatenate([np.stack([a, b, d], axis=-1).reshape(-1, 3), np.stack([b, c, d], axis=-1).reshape(-1, 3)])
-    return triangles[finite.ravel()[triangles].all(axis=1)].astype(np.uint32)
+    return np.asarray(triangles[finite.ravel()[triangles].all(axis=1)], dtype=np.uint32)
