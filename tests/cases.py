@@ -275,7 +275,7 @@ def _dict_batches() -> Problem:
 
 
 def physics_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """The residual of u″ + u = 0, and u(0) = 1: the derivatives are taken inside the loss, as such losses are commonly written."""
+    """The residual of u″ + u = 0, and u(0) = 1: derivatives are taken inside the loss, as such losses are commonly written."""
     x = batch["x"]
     x.requires_grad_(True)
     u = model(x)

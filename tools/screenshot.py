@@ -2,7 +2,8 @@
 
     make screenshot
 
-Runs ``notebooks/01-quickstart.ipynb`` in headless Chromium, turns the plane into the Hessian's, and writes ``docs/images/explorer.png``.
+Runs ``notebooks/01-quickstart.ipynb`` in headless Chromium, turns the plane into the Hessian's, and writes
+``docs/images/explorer.png``.
 """
 
 from __future__ import annotations

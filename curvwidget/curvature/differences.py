@@ -44,8 +44,8 @@ class DifferenceStep:
         if self.disagreement <= max(_KINK_REMARK, 2 * self.noise):
             return ()
         return (
-            f"differences over a step and over half of it disagree by {self.disagreement:.0%}: the loss is not smooth at this scale "
-            "(kinks of ReLU, say), and differences need not agree with derivatives",
+            f"differences over a step and over half of it disagree by {self.disagreement:.0%}: the loss is not smooth at "
+            "this scale (kinks of ReLU, say), and differences need not agree with derivatives",
         )
 
 
@@ -74,8 +74,8 @@ def second_differences(objective: Objective, vectors: Tensor, step: float) -> Ar
 def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
     """Choose the step of second differences by halving until two steps agree.
 
-    Begins at 1 % of ‖θ‖, halves while the curvatures along the given directions still change, and takes the step at which they changed
-    least: farther down rounding takes over.
+    Begins at 1 % of ‖θ‖, halves while the curvatures along the given directions still change, and takes the step at which they
+    changed least: farther down rounding takes over.
 
     Args:
         objective: The loss at θ.
@@ -109,7 +109,8 @@ def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
 def difference_matrix(objective: Objective, directions: Directions, step: DifferenceStep) -> tuple[Array, float, int]:
     """Project the Hessian by differences of losses alone.
 
-    The off-diagonal entries follow by polarization along the unit vectors u: u_iᵀHu_j = ½[(u_i+u_j)ᵀH(u_i+u_j) − u_iᵀHu_i − u_jᵀHu_j].
+    The off-diagonal entries follow by polarization along the unit vectors u: u_iᵀHu_j = ½[(u_i+u_j)ᵀH(u_i+u_j) − u_iᵀHu_i −
+    u_jᵀHu_j].
 
     Args:
         objective: The loss at θ.
@@ -117,8 +118,8 @@ def difference_matrix(objective: Objective, directions: Directions, step: Differ
         step: From `choose_step`.
 
     Returns:
-        The matrix ``(k, k)``, the bound on the error of its eigenvalues that the disagreement of two steps gives, and the loss evaluations
-        spent.
+        The matrix ``(k, k)``, the bound on the error of its eigenvalues that the disagreement of two steps gives, and the loss
+        evaluations spent.
     """
     count = len(directions)
     norms = directions.norms

@@ -30,6 +30,8 @@ def sample_projections(
 ) -> ProjectionSample:
     """Project the Hessian on many random planes.
 
+    An option that cannot be is refused with a `ValueError` that names it.
+
     Args:
         objective: The loss at θ.
         samples: Number of planes S.
@@ -40,9 +42,6 @@ def sample_projections(
 
     Returns:
         The projected Hessians; ``.directions(i)`` gives back the i-th plane.
-
-    Raises:
-        ValueError: If an option is refused.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -115,9 +114,7 @@ def _draw_plane(objective: Objective, distribution: Distribution, normalization:
     return random_directions(objective, 2, distribution=distribution, normalization=normalization, seed=seed)
 
 
-def _walk(
-    objective: Objective, samples: int, draw: partial[Directions], start: ProjectionSample
-) -> Iterator[ProjectionSample]:
+def _walk(objective: Objective, samples: int, draw: partial[Directions], start: ProjectionSample) -> Iterator[ProjectionSample]:
     matrices, errors, seeds = list(start.matrices), list(start.errors), [int(seed) for seed in start.seeds]
     hvps, evaluations = start.hvps, start.evaluations
     step: DifferenceStep | None = None  # chosen on the first plane, good for all: they are of one kind
@@ -155,6 +152,5 @@ def _walk(
 
 
 def _plane_seed(seed: int, index: int) -> int:
-    """Derive a plane's seed so that the planes of neighbouring samples do not overlap."""
-    # 53 bits, so that the seed passes through JSON and a browser without loss.
+    # The planes of neighbouring samples must not overlap; and 53 bits pass through JSON and a browser without loss.
     return int(np.random.SeedSequence([seed & 0xFFFFFFFF, seed >> 32, index]).generate_state(1, np.uint64)[0] >> 11)

@@ -24,9 +24,7 @@ METHODS: tuple[ProjectionMethod, ...] = ("hvp", "difference")
 _ROUNDINGS = 16
 
 
-def project_curvature(
-    objective: Objective, directions: Directions, *, method: ProjectionMethod = "hvp"
-) -> ProjectedCurvature:
+def project_curvature(objective: Objective, directions: Directions, *, method: ProjectionMethod = "hvp") -> ProjectedCurvature:
     """Compute the Hessian as it is seen along a few directions: M_ij = v_iᵀ·H·v_j.
 
     For Gaussian random directions E[M] = tr(H)·I, whatever the signs of the eigenvalues of H (Böttcher and Wheeler,
@@ -87,8 +85,8 @@ def project_products(vectors: Tensor, products: Tensor) -> tuple[Array, float]:
         products: H·v_i ``(k, N)``.
 
     Returns:
-        The symmetrized matrix ``(k, k)`` float64, and a bound on the numerical error of its eigenvalues: the asymmetry found, or the
-        rounding expected, whichever is larger.
+        The symmetrized matrix ``(k, k)`` float64, and a bound on the numerical error of its eigenvalues: the asymmetry found,
+        or the rounding expected, whichever is larger.
     """
     left, right = vectors.double(), products.double()
     raw = (left @ right.T).cpu().numpy()

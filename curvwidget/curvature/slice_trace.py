@@ -28,8 +28,9 @@ def stream_slice_trace(
 ) -> Iterator[TraceEstimate]:
     """Average the curvature of one-dimensional slices along random directions.
 
-    For z from N(0, I) the curvature zᵀHz of the slice α ↦ L(θ + αz) has mean tr(H) and variance 2·tr(H²), so its sample variance gives
-    tr(H²) as well (Böttcher and Wheeler, arXiv:2208.13219). The curvature is taken by second differences, see `choose_step`.
+    For z from N(0, I) the curvature zᵀHz of the slice α ↦ L(θ + αz) has mean tr(H) and variance 2·tr(H²), so its sample
+    variance gives tr(H²) as well (Böttcher and Wheeler, arXiv:2208.13219). The curvature is taken by second differences, see
+    `choose_step`.
 
     Args:
         objective: The loss at θ.
@@ -91,7 +92,7 @@ def _is_enough(history: list[tuple[float, float, float]], target_stderr: float |
 
 
 def _variance_stderr(values: np.ndarray) -> float:
-    """Standard error of a sample variance, from the fourth central moment."""
+    # Of a sample variance, from the fourth central moment.
     count = len(values)
     if count < 4:
         return float("nan")

@@ -29,6 +29,8 @@ def estimate_trace(
 ) -> TraceEstimate:
     """Estimate tr(H).
 
+    An option that cannot be is refused with a `ValueError` that names it.
+
     Args:
         objective: The loss at θ.
         method: ``"hutchinson"``: the mean of zᵀHz over random z, by one HVP each; ``"slices"``: the mean curvature of
@@ -41,9 +43,6 @@ def estimate_trace(
     Returns:
         The estimate with its standard error, history and cost.
 
-    Raises:
-        ValueError: If an option is refused.
-
     Example:
         >>> import torch, curvwidget as cw
         >>> bowl = cw.Objective.from_function(lambda t: (t**2).sum(), torch.zeros(50, dtype=torch.float64))
@@ -52,9 +51,7 @@ def estimate_trace(
         True
     """
     return last(
-        stream_trace(
-            objective, method=method, distribution=distribution, samples=samples, target_stderr=target_stderr, seed=seed
-        )
+        stream_trace(objective, method=method, distribution=distribution, samples=samples, target_stderr=target_stderr, seed=seed)
     )
 
 

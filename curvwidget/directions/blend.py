@@ -16,8 +16,8 @@ _ALMOST_PARALLEL = 1e-7
 def blend_directions(a: Directions, b: Directions, t: float) -> Directions:
     """Turn each direction of one set towards its partner in another.
 
-    Each direction moves along the great circle from a_i to b_i at constant angular speed, while its length goes linearly from ‖a_i‖
-    to ‖b_i‖ (spherical linear interpolation: Shoemake, SIGGRAPH 1985).
+    Each direction moves along the great circle from a_i to b_i at constant angular speed, while its length goes linearly from
+    ‖a_i‖ to ‖b_i‖ (spherical linear interpolation: Shoemake, SIGGRAPH 1985).
 
     Args:
         a: Where the way begins, k directions.
@@ -28,8 +28,8 @@ def blend_directions(a: Directions, b: Directions, t: float) -> Directions:
         The k directions at ``t``.
 
     Raises:
-        ValueError: If ``t`` is outside [0, 1], if the two sets do not match, or if a pair is exactly opposite, which leaves the way
-            open.
+        ValueError: If ``t`` is outside [0, 1], if the two sets do not match, or if a pair is exactly opposite, which leaves the
+            way open.
     """
     t = check_finite("t", t)
     if not 0 <= t <= 1:
@@ -59,4 +59,4 @@ def _between(start: Tensor, end: Tensor, t: float) -> Tensor:
         mixed = start64 + t * (end64 - start64)
     else:
         mixed = (torch.sin((1 - t) * angle) * start64 + torch.sin(t * angle) * end64) / torch.sin(angle)
-    return (mixed * ((1 - t) * start_length + t * end_length)).to(start.dtype)
+    return torch.mul(mixed, (1 - t) * start_length + t * end_length).to(start.dtype)

@@ -15,7 +15,7 @@ def hessian_directions(
     """Find the eigenvectors of the largest and of the smallest Hessian eigenvalues.
 
     They have unit length and are never rescaled: the curvature along each is its eigenvalue (Böttcher and Wheeler,
-    arXiv:2208.13219).
+    arXiv:2208.13219). Bad options are refused with a `ValueError` that names them.
 
     Args:
         objective: The loss at θ.
@@ -25,11 +25,8 @@ def hessian_directions(
         seed: Seed of the start vector.
 
     Returns:
-        Directions in descending order of eigenvalue, with eigenvalues and residuals. An eigenvalue that did not converge says so in
-        its label.
-
-    Raises:
-        ValueError: If an option is refused.
+        Directions in descending order of eigenvalue, with eigenvalues and residuals. An eigenvalue that did not converge says
+        so in its label.
 
     Example:
         >>> import torch, curvwidget as cw

@@ -32,10 +32,10 @@ def normalize(vectors: Tensor, objective: Objective, normalization: Normalizatio
     if normalization is None:
         return vectors
     if normalization == "unit":
-        return vectors / vectors.norm(dim=1, keepdim=True)
+        return torch.div(vectors, vectors.norm(dim=1, keepdim=True))
     theta = objective.theta.to(vectors.dtype)
     if normalization == "model":
-        scaled = vectors * (theta.norm() / vectors.norm(dim=1, keepdim=True))
+        scaled: Tensor = vectors * (theta.norm() / vectors.norm(dim=1, keepdim=True))
     else:
         scaled = torch.empty_like(vectors)
         for block in objective.blocks:
@@ -47,19 +47,20 @@ def normalize(vectors: Tensor, objective: Objective, normalization: Normalizatio
                 scaled[:, block.slice] = _match_rows(vectors[:, block.slice], theta[block.slice], rows)
     if bool((scaled == 0).all(dim=1).any()):
         raise ValueError(
-            f"normalization {normalization!r} leaves nothing of the direction: θ is zero, or holds only biases; use None or 'unit'"
+            f"normalization {normalization!r} leaves nothing of the direction: θ is zero, or holds only biases; "
+            "use None or 'unit'"
         )
     return scaled
 
 
 def _rows(shape: tuple[int, ...]) -> int:
-    """Number of filters of a parameter tensor: one an entry of its first dimension; none where it is a bias or a scale."""
+    # Of a tensor: one filter an entry of its first dimension; none where it is a bias or a scale.
     return shape[0] if len(shape) > 1 else 0
 
 
 def _match_rows(vectors: Tensor, theta: Tensor, rows: int) -> Tensor:
-    """Give each of ``rows`` equal stretches of the vectors the length of that stretch of θ."""
+    # Each of the equal stretches of a vector gets the length of that stretch of θ.
     split = vectors.view(len(vectors), rows, -1)
     target = theta.view(rows, -1).norm(dim=1, keepdim=True)
     length = split.norm(dim=2, keepdim=True)
-    return (split * (target / length.clamp_min(torch.finfo(vectors.dtype).tiny))).reshape(len(vectors), -1)
+    return torch.mul(split, target / length.clamp_min(torch.finfo(vectors.dtype).tiny)).reshape(len(vectors), -1)

@@ -35,10 +35,10 @@ def random_directions(
     Args:
         objective: Gives N, and for a normalization θ and its blocks.
         count: Number of directions k.
-        distribution: ``"gaussian"``: N(0, I); ``"rademacher"``: entries ±1; ``"sphere"``: uniform on the sphere of radius √N. Each has
-            covariance I.
-        normalization: None; ``"unit"``: length 1; ``"model"``: length ‖θ‖; ``"layer"``: each parameter tensor as long as that of θ;
-            ``"filter"``: each filter as long as that of θ, biases and norm layers zero (Li et al., arXiv:1712.09913).
+        distribution: ``"gaussian"``: N(0, I); ``"rademacher"``: entries ±1; ``"sphere"``: uniform on the sphere of radius √N.
+            Each has covariance I.
+        normalization: None; ``"unit"``: length 1; ``"model"``: length ‖θ‖; ``"layer"``: each parameter tensor as long as that
+            of θ; ``"filter"``: each filter as long as that of θ, biases and norm layers zero (Li et al., arXiv:1712.09913).
         orthogonalize: Make the directions orthogonal to each other, before they are normalized, with their lengths kept. In high
             dimension they nearly are: the cosine of two has standard deviation 1/√N.
         seed: The same seed gives the same directions, on any device and in any dtype (up to its rounding); the global generators
@@ -95,7 +95,7 @@ def check_seed(seed: object) -> int:
 
 
 def _draw(count: int, size: int, distribution: Distribution, seed: int) -> Tensor:
-    """Draw on the CPU in float64, so that a seed means the same directions everywhere; row by row, so that a further one changes none."""
+    # On the CPU in float64, so that a seed means the same directions everywhere; row by row, so that a further one changes none.
     generator = torch.Generator().manual_seed(seed)
     if distribution == "rademacher":
         signs = [torch.randint(0, 2, (size,), generator=generator, dtype=torch.float64) for _ in range(count)]
@@ -107,7 +107,7 @@ def _draw(count: int, size: int, distribution: Distribution, seed: int) -> Tenso
 
 
 def _orthogonalize(vectors: Tensor) -> Tensor:
-    """Gram-Schmidt by QR; each direction keeps its length and its side."""
+    # Gram-Schmidt by QR; each direction keeps its length and its side.
     basis, triangle = torch.linalg.qr(vectors.T)
     signs = torch.where(triangle.diagonal() < 0, -1.0, 1.0).to(vectors.dtype)
-    return (basis * signs).T * vectors.norm(dim=1, keepdim=True)
+    return torch.mul((basis * signs).T, vectors.norm(dim=1, keepdim=True))

@@ -33,11 +33,10 @@ class SymmetricOperator:
     blocks: dict[str, slice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what is no matrix of numbers.
+        """Refuse what is no matrix of numbers: a size below 1 (`ValueError`) or that is no whole number.
 
         Raises:
-            ValueError: If the size is below 1.
-            TypeError: If the size is no whole number, or the dtype neither float32 nor float64.
+            TypeError: If the dtype is neither float32 nor float64.
         """
         check_count("size", self.size)
         if self.dtype not in (torch.float32, torch.float64):

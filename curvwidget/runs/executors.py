@@ -28,7 +28,8 @@ class ThreadExecutor:
         """Start a thread for the work and return at once.
 
         Args:
-            work: What to run. It runs in a copy of the caller's context: some kernels keep in it where a widget's messages belong.
+            work: What to run. It runs in a copy of the caller's context: some kernels keep in it where a widget's messages
+                belong.
         """
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(work,), name="curvwidget-worker", daemon=True).start()

@@ -55,8 +55,8 @@ class End:
 class Worker(Generic[Request, Result]):
     """Turns a request into a stream of results; a newer request replaces the one that waits and interrupts the one that runs.
 
-    Results of a request are delivered only while it is the latest: after `submit` or `cancel` has returned, nothing of an older one is
-    delivered. Deliveries hold `lock`; whoever else touches what they touch takes the same lock.
+    Results of a request are delivered only while it is the latest: after `submit` or `cancel` has returned, nothing of an older
+    one is delivered. Deliveries hold `lock`; whoever else touches what they touch takes the same lock.
 
     The work is interrupted between two results, and wherever the computation calls ``checkpoint`` on the way to one.
     """
@@ -147,7 +147,7 @@ class Worker(Generic[Request, Result]):
                 raise
 
     def _take(self) -> tuple[int, Request] | None:
-        """Take the waiting request; where there is none, the worker is idle from that moment on."""
+        # The waiting request; where there is none, the worker is idle from that moment on.
         with self.lock:
             job, self._pending = self._pending, None
             if job is None:

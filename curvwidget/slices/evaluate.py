@@ -33,18 +33,17 @@ def slice_loss(
 ) -> LossSlice:
     """Evaluate the loss on a product grid around θ.
 
+    Bad options, and directions of the wrong length or number, are refused with a `ValueError` that names them.
+
     Args:
         objective: The loss at θ.
         directions: One, two or three axes.
-        span: Half-width of each axis in units of its direction: a number, one an axis, or ``"auto"``: from the curvature along the axes,
-            so that each shows a change of the loss by about a tenth (see `span_from_curvature`).
+        span: Half-width of each axis in units of its direction: a number, one an axis, or ``"auto"``: from the curvature along
+            the axes, so that each shows a change of the loss by about a tenth (see `span_from_curvature`).
         resolution: Points on each axis, odd: one number or one an axis.
 
     Returns:
         The slice; its values are losses on all samples, NaN and inf as they come.
-
-    Raises:
-        ValueError: If an option is refused, or the directions have the wrong length or number.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -128,7 +127,7 @@ def _points(indices: tuple[Array, ...]) -> list[tuple[int, ...]]:
 def _evaluate(
     objective: Objective, directions: Directions, axes: list[Array], points: list[tuple[int, ...]]
 ) -> Iterator[tuple[list[float], list[tuple[int, ...]]]]:
-    """Evaluate points in blocks that take about one step's time each, without ever holding more than a block of θs."""
+    # In blocks that take about one step's time each, without ever holding more than a block of θs.
     theta = objective.theta
     most = max(1, min(_MOST_POINTS, _BLOCK_BYTES // (theta.numel() * theta.element_size())))
     size = 1

@@ -23,9 +23,10 @@ class LossSlice(ArrayResult):
     """L(θ + Σ_i a_i·v_i) on a product grid.
 
     Attributes:
-        axes: One ascending array ``(r_i,)`` a direction: the coordinates a_i, in units of the direction; symmetric, with the exact 0
-            in the middle. A coarse snapshot has fewer and not necessarily equally spaced points.
-        values: ``(r_1, …, r_k)`` float64; ``values[i, j]`` belongs to ``axes[0][i]`` and ``axes[1][j]``. NaN and inf stay as they came.
+        axes: One ascending array ``(r_i,)`` a direction: the coordinates a_i, in units of the direction; symmetric, with the
+            exact 0 in the middle. A coarse snapshot has fewer and not necessarily equally spaced points.
+        values: ``(r_1, …, r_k)`` float64; ``values[i, j]`` belongs to ``axes[0][i]`` and ``axes[1][j]``. NaN and inf stay as
+            they came.
         directions: The axes' vectors.
         evaluations: Loss evaluations spent so far.
         error: Estimated largest error of the values; 0 where each is an evaluation of the loss itself.

@@ -31,8 +31,7 @@ def check_span(span: object, count: int) -> tuple[float, ...]:
         One positive number an axis.
 
     Raises:
-        TypeError: If a half-width is no number.
-        ValueError: If one is not positive and finite, or there are not as many as axes.
+        ValueError: If one is not positive and finite, or there are not as many as axes; a `TypeError` if one is no number.
     """
     if isinstance(span, str):
         raise ValueError(f"span must be 'auto', a number or one number an axis, got {span!r}")
@@ -63,13 +62,11 @@ def auto_span(objective: Objective, directions: Directions) -> tuple[float, ...]
     )
 
 
-def span_from_curvature(
-    *, loss: float, gradient: Array, curvature: Array, norms: Array, theta_norm: float
-) -> tuple[float, ...]:
+def span_from_curvature(*, loss: float, gradient: Array, curvature: Array, norms: Array, theta_norm: float) -> tuple[float, ...]:
     """Choose half-widths at which the quadratic model changes the loss by about a tenth.
 
-    Each axis reaches to the s with |g|·s + ½·|κ|·s² = max(|L|/10, 0.001), so that a steep and a flat axis show the same change of the
-    loss side by side; but no farther than half of ‖θ‖ (or ½ where ‖θ‖ < 1).
+    Each axis reaches to the s with |g|·s + ½·|κ|·s² = max(|L|/10, 0.001), so that a steep and a flat axis show the same change
+    of the loss side by side; but no farther than half of ‖θ‖ (or ½ where ‖θ‖ < 1).
 
     Args:
         loss: L(θ).

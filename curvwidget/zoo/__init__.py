@@ -1,0 +1,1 @@
+"""Losses and models to teach with."""

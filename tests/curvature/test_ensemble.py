@@ -111,7 +111,9 @@ def test_a_sample_comes_back_from_a_file_but_knows_that_it_has_no_objective(tmp_
         loaded.directions(0)
 
 
-@pytest.mark.parametrize("options", [{"samples": 0}, {"normalization": "x"}, {"distribution": "x"}, {"method": "x"}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "options", [{"samples": 0}, {"normalization": "x"}, {"distribution": "x"}, {"method": "x"}, {"seed": -1}]
+)
 def test_bad_options_are_refused_by_name_at_once(options) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         cw.stream_projections(spectrum_objective(3, 2), **options)

@@ -54,13 +54,12 @@ def test_in_float32_the_stated_error_covers_the_true_one() -> None:
     _, dense = network()
     objective, _ = network(dtype=torch.float32)
     double, _ = network()
+    hessian = torch.from_numpy(dense)
+    quadratic = cw.Objective.from_function(lambda t: 0.5 * t @ hessian @ t, torch.zeros(len(dense), dtype=torch.float64))
     for seed in range(20):
         seen = cw.project_curvature(objective, cw.random_directions(objective, seed=seed))
         vectors = cw.random_directions(double, seed=seed).vectors.float().double()
-        exact = cw.project_curvature(
-            cw.Objective.from_function(lambda t, h=torch.from_numpy(dense): 0.5 * t @ h @ t, torch.zeros(len(dense), dtype=torch.float64)),
-            cw.Directions(vectors, ("a", "b")),
-        )
+        exact = cw.project_curvature(quadratic, cw.Directions(vectors, ("a", "b")))
         # The model itself is another one in float32 (its weights and data are rounded): a few roundings of ‖v‖²·‖H‖ on top.
         slack = 1e-5 * np.linalg.norm(dense, 2) * 83
         assert np.abs(seen.principal - exact.principal).max() <= seen.error + slack
@@ -82,7 +81,9 @@ def test_differences_of_losses_agree_with_products_within_their_error(activation
 
 def test_second_differences_are_exact_on_a_cubic() -> None:
     """Slope and third derivative cancel."""
-    objective = cw.Objective.from_function(lambda t: (t**3).sum() + 3 * t.sum() + t[0] ** 2, torch.full((4,), 0.5, dtype=torch.float64))
+    objective = cw.Objective.from_function(
+        lambda t: (t**3).sum() + 3 * t.sum() + t[0] ** 2, torch.full((4,), 0.5, dtype=torch.float64)
+    )
     vectors = cw.random_directions(objective, 3, seed=0).vectors
     dense = np.diag(6 * np.full(4, 0.5)) + np.diag([2.0, 0, 0, 0])
     expected = np.einsum("ki,ij,kj->k", vectors.numpy(), dense, vectors.numpy())
@@ -129,7 +130,9 @@ def test_along_hessian_directions_a_saddle_shows_with_its_eigenvalues() -> None:
 
 
 def test_the_quadratic_model_matches_a_quadratic_loss() -> None:
-    objective = cw.Objective.from_function(lambda t: 1 + 2 * t[0] - t[1] + t[0] * t[1] + 3 * t[1] ** 2, torch.zeros(2, dtype=torch.float64))
+    objective = cw.Objective.from_function(
+        lambda t: 1 + 2 * t[0] - t[1] + t[0] * t[1] + 3 * t[1] ** 2, torch.zeros(2, dtype=torch.float64)
+    )
     seen = cw.project_curvature(objective, cw.own_directions(objective, torch.eye(2)))
     a, b = np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-2, 2, 7), indexing="ij")
     np.testing.assert_allclose(seen.model(a, b), 1 + 2 * a - b + a * b + 3 * b**2, atol=1e-12)

@@ -12,7 +12,8 @@ import curvwidget as cw
 def objective_of(values, *, quartic: float = 0.0) -> cw.Objective:
     diagonal = torch.as_tensor(values, dtype=torch.float64)
     return cw.Objective.from_function(
-        lambda t: 1 + 0.5 * (diagonal * t**2).sum() + t.sum() + quartic * (t**4).sum(), torch.zeros(len(diagonal), dtype=torch.float64)
+        lambda t: 1 + 0.5 * (diagonal * t**2).sum() + t.sum() + quartic * (t**4).sum(),
+        torch.zeros(len(diagonal), dtype=torch.float64),
     )
 
 

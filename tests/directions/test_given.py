@@ -16,7 +16,8 @@ def rotated() -> tuple[cw.Objective, np.ndarray]:
     basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))
     hessian = torch.from_numpy(basis @ np.diag(SPECTRUM.numpy()) @ basis.T)
     slope = torch.arange(5, dtype=torch.float64)
-    return cw.Objective.from_function(lambda t: 0.5 * t @ hessian @ t + slope @ t, torch.zeros(5, dtype=torch.float64)), hessian.numpy()
+    theta = torch.zeros(5, dtype=torch.float64)
+    return cw.Objective.from_function(lambda t: 0.5 * t @ hessian @ t + slope @ t, theta), hessian.numpy()
 
 
 def test_hessian_directions_are_unit_eigenvectors_of_both_ends() -> None:
@@ -31,7 +32,8 @@ def test_hessian_directions_are_unit_eigenvectors_of_both_ends() -> None:
 
 def test_the_curvature_along_a_hessian_direction_is_its_eigenvalue_sign_included() -> None:
     objective, hessian = rotated()
-    for vector, value in zip(*(lambda d: (d.vectors.numpy(), d.eigenvalues))(cw.hessian_directions(objective, tol=1e-8)), strict=True):
+    found = cw.hessian_directions(objective, tol=1e-8)
+    for vector, value in zip(found.vectors.numpy(), found.eigenvalues, strict=True):
         assert vector @ hessian @ vector == pytest.approx(value, rel=1e-9)
 
 

@@ -134,7 +134,7 @@ def test_an_error_is_one_line_with_the_traceback_kept() -> None:
     recorder = Recorder()
     worker = make_worker(respond, recorder, InlineExecutor())
     worker.submit("work")
-    (_, end), = recorder.ends
+    ((_, end),) = recorder.ends
     assert end.state == "failed"
     assert end.failure is not None
     assert end.failure.message == "ValueError: first line"
@@ -179,8 +179,12 @@ def test_a_delivery_may_submit_the_next_request() -> None:
         if request == 1:
             worker.submit(2)
 
-    worker = Worker(lambda request: iter([request]), on_result=on_result, on_end=lambda _, end: ends.append(end.state),
-                    executor=InlineExecutor())
+    worker = Worker(
+        lambda request: iter([request]),
+        on_result=on_result,
+        on_end=lambda _, end: ends.append(end.state),
+        executor=InlineExecutor(),
+    )
     worker.submit(1)
     assert seen == [1, 2]
     assert ends == ["complete"]
@@ -192,8 +196,7 @@ def test_after_submit_returns_no_older_result_is_delivered() -> None:
     stale: list[tuple[int, int]] = []
 
     def respond(request: int) -> Iterator[int]:
-        for step in range(1000):
-            yield step
+        yield from range(1000)
 
     def on_result(request: int, result: int) -> None:
         if request < latest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -53,7 +55,7 @@ def test_levels_are_nested_hold_ends_and_centre_and_reach_the_whole_axis(resolut
     levels = axis_levels(resolution)
     assert levels[0].tolist() == [0, resolution // 2, resolution - 1]
     assert levels[-1].tolist() == list(range(resolution))
-    for coarse, fine in zip(levels, levels[1:], strict=False):
+    for coarse, fine in pairwise(levels):
         assert set(coarse) < set(fine)
         assert (fine + fine[::-1] == resolution - 1).all()
 
