@@ -28,12 +28,12 @@ from curvwidget.objective import Objective
 from curvwidget.slices import LossSlice, slice_loss, stream_slice
 
 if TYPE_CHECKING:
-    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, Surface, explore
+    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, Surface, TracePlot, explore
 
 __version__ = "0.1.0.dev0"
 
 # What draws is imported when it is first asked for: a script or a cluster job needs no widget library.
-_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "Surface", "explore")
+_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "Surface", "TracePlot", "explore")
 
 __all__ = [
     "CurvaturePlot",
@@ -49,6 +49,7 @@ __all__ = [
     "ProjectionSample",
     "Surface",
     "TraceEstimate",
+    "TracePlot",
     "blend_directions",
     "estimate_trace",
     "explore",

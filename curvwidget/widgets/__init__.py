@@ -6,6 +6,7 @@ from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.request import EigenAxis, GradientAxis, OwnAxis, RandomAxis, Request
 from curvwidget.widgets.surface import Surface
+from curvwidget.widgets.trace_plot import TracePlot
 from curvwidget.widgets.verdict_bar import VerdictBar
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "RandomAxis",
     "Request",
     "Surface",
+    "TracePlot",
     "VerdictBar",
     "explore",
 ]
