@@ -17,7 +17,7 @@ _KINDS = ("saddle", "minimum", "maximum", "flat", "busy", "error", "")
 
 
 class VerdictBar(BaseWidget):
-    """A sentence with a sign of what it says, and a few numbers beside it.
+    """A sentence with a sign of what it says, a few numbers beside it, and notes on them to unfold.
 
     Example:
         >>> from curvwidget.widgets.verdict_bar import VerdictBar
@@ -43,6 +43,13 @@ class VerdictBar(BaseWidget):
     - Default: empty
     """
 
+    notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """What a reader must know to trust the numbers, in sentences.
+
+    - Type: list of str
+    - Default: empty, nothing to unfold
+    """
+
     kind = traitlets.Unicode("").tag(sync=True)
     """Which sign stands beside the sentence.
 
@@ -50,16 +57,25 @@ class VerdictBar(BaseWidget):
     - Default: empty
     """
 
-    def __init__(self, sentence: str = "", *, facts: Sequence[Sequence[str]] = (), kind: Kind = "", **traits: Any) -> None:
+    def __init__(
+        self,
+        sentence: str = "",
+        *,
+        facts: Sequence[Sequence[str]] = (),
+        notes: Sequence[str] = (),
+        kind: Kind = "",
+        **traits: Any,
+    ) -> None:
         """Say something.
 
         Args:
             sentence: What is seen, in words.
             facts: Triples of name, value and explanation, all text.
+            notes: What a reader must know to trust the numbers.
             kind: Which sign stands beside the sentence.
             traits: Further traits: ``theme``, ``layout``.
         """
-        super().__init__(sentence=sentence, facts=facts, kind=kind, **traits)
+        super().__init__(sentence=sentence, facts=facts, notes=notes, kind=kind, **traits)
 
     @traitlets.validate("kind")
     def _check_kind(self, proposal: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-// The anywidget of `VerdictBar`: a sign, a sentence and a few numbers.
+// The anywidget of `VerdictBar`: a sign, a sentence, a few numbers, and notes on them to unfold.
 
 import type { Render } from "@anywidget/types";
 import { html, svg } from "./dom";
@@ -6,6 +6,7 @@ import { html, svg } from "./dom";
 export interface VerdictTraits {
   sentence: string;
   facts: [string, string, string][];
+  notes: string[];
   kind: Kind;
   theme: "auto" | "light" | "dark";
 }
@@ -42,7 +43,16 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
   const mark = html("div", { class: "cw-verdict-sign" });
   const sentence = html("div", { class: "cw-verdict-sentence", role: "status", "aria-live": "polite" });
   const facts = html("div", { class: "cw-verdict-facts" });
-  const root = html("div", { class: "cw-root cw-verdict" }, mark, sentence, facts);
+  const summary = html("summary", {});
+  const list = html("div", { class: "cw-verdict-list", role: "list", tabindex: 0, "aria-label": "Notes on these numbers" });
+  const notes = html("details", { class: "cw-verdict-notes" }, summary, list);
+  notes.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !notes.open) return;
+    notes.open = false;
+    summary.focus();
+    event.stopPropagation(); // else the notebook leaves the cell
+  });
+  const root = html("div", { class: "cw-root cw-verdict" }, mark, sentence, facts, notes);
   el.append(root);
   const draws: Record<keyof VerdictTraits, () => void> = {
     theme: () => root.setAttribute("data-theme", model.get("theme")),
@@ -66,6 +76,12 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
             ),
           ),
       ),
+    notes: () => {
+      const texts = model.get("notes");
+      notes.hidden = !texts.length;
+      summary.textContent = texts.length === 1 ? "1 note" : `${texts.length} notes`;
+      list.replaceChildren(...texts.map((text) => html("div", { role: "listitem" }, text)));
+    },
   };
   for (const [name, draw] of Object.entries(draws)) {
     model.on(`change:${name as keyof VerdictTraits}`, draw);

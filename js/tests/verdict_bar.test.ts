@@ -3,7 +3,7 @@ import widget, { type VerdictTraits } from "../src/verdict_bar";
 import { FakeModel } from "./cases";
 
 function show(traits: Partial<VerdictTraits> = {}) {
-  const model = new FakeModel<VerdictTraits>({ sentence: "", facts: [], kind: "", theme: "auto", ...traits });
+  const model = new FakeModel<VerdictTraits>({ sentence: "", facts: [], notes: [], kind: "", theme: "auto", ...traits });
   const el = document.createElement("div");
   document.body.append(el);
   const end = widget.render({ model: model.any, el } as never) as () => void;
@@ -42,6 +42,35 @@ describe("a verdict", () => {
     expect([...el.querySelectorAll(".cw-fact-name")].map((name) => name.textContent)).toEqual(["L(θ)", "N"]);
     expect([...el.querySelectorAll(".cw-fact-value")].map((value) => value.textContent)).toEqual(["0.031", "123"]);
     expect(el.querySelector(".cw-verdict-facts > div")?.getAttribute("title")).toBe("<i>loss</i>");
+  });
+
+  it("has its notes to unfold, as text, and none where there are none", () => {
+    const { model, el } = show({ notes: ["<b>few</b> samples", "kinks"] });
+    const notes = el.querySelector("details")!;
+    expect(notes.hidden).toBe(false);
+    expect(notes.querySelector("summary")?.textContent).toBe("2 notes");
+    expect([...notes.querySelectorAll("[role=listitem]")].map((note) => note.textContent)).toEqual([
+      "<b>few</b> samples",
+      "kinks",
+    ]);
+    model.receive("notes", ["kinks"]);
+    expect(notes.querySelector("summary")?.textContent).toBe("1 note");
+    model.receive("notes", []);
+    expect(notes.hidden).toBe(true);
+  });
+
+  it("folds its notes on Escape, which the notebook does not hear", () => {
+    const { el } = show({ notes: ["kinks"] });
+    const notes = el.querySelector("details")!;
+    let heard = 0;
+    el.addEventListener("keydown", () => heard++);
+    const press = (key: string) => notes.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    notes.open = true;
+    press("Escape");
+    expect(notes.open).toBe(false);
+    expect(heard).toBe(0);
+    press("Escape"); // folded already: the notebook's
+    expect(heard).toBe(1);
   });
 
   it("follows its model, and leaves nothing behind", () => {

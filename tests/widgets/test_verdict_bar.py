@@ -33,3 +33,10 @@ def test_facts_that_are_no_triples_of_text_are_refused(facts: list[object]) -> N
 def test_an_unknown_argument_is_refused() -> None:
     with pytest.raises(TypeError, match="VerdictBar got an unknown argument 'text'"):
         VerdictBar(text="A saddle.")
+
+
+def test_notes_are_sent_as_they_are() -> None:
+    bar = VerdictBar("A saddle.", notes=["<b>Few</b> samples."])
+    assert bar.get_state(["notes"]) == {"notes": ["<b>Few</b> samples."]}
+    with pytest.raises(traitlets.TraitError, match="notes"):
+        bar.notes = [3]
