@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "curvwidget"
-ORDER = ("linalg", "objective", "directions", "slices", "curvature", "runs", "widgets", "zoo", "cli")
+ORDER = ("linalg", "objective", "directions", "slices", "curvature", "runs", "zoo", "widgets", "cli")
 HEADLESS = ORDER[: ORDER.index("widgets")]
 WIDGET_LIBRARIES = frozenset(
     {"IPython", "anywidget", "bqplot", "bqscales", "ipyvolume", "ipywidgets", "matplotlib", "pythreejs", "traitlets"}
