@@ -18,6 +18,7 @@ from curvwidget.linalg.trace_estimate import TraceEstimate
 __all__ = ["Statement", "describe"]
 
 _LONGEST = 250  # characters of a sentence
+_SAID = 0.005  # of a number: smaller errors do not reach its three digits
 _SHAPES: dict[Verdict, str] = {"minimum": "a bowl", "maximum": "a dome", "saddle": "a saddle", "flat": "a plain"}
 _POINTS: dict[Verdict, str] = {"minimum": "a minimum", "maximum": "a maximum", "saddle": "a saddle", "flat": "flat"}
 _SIGNS: dict[Verdict, str] = {
@@ -128,7 +129,7 @@ def _what_is_seen(curvature: ProjectedCurvature | None, point: PointFacts, criti
     numbers = _principal_words(curvature)
     kind = curvature.verdict
     if kind == "flat":
-        seen = f"{slice_name} looks like a plain: {numbers} cannot be told from zero"
+        seen = f"{slice_name} looks like a plain: {numbers}, which cannot be told from zero"
     elif kind == "saddle":
         seen = f"{slice_name} shows a saddle ({numbers})"
     else:
@@ -272,11 +273,12 @@ def _slice_name(curvature: ProjectedCurvature) -> str:
 
 def _principal_words(curvature: ProjectedCurvature) -> str:
     numbers = [format_number(float(value)) for value in curvature.principal]
+    error = _error_words(float(np.abs(curvature.principal).min()), curvature.error)
     if len(numbers) == 1:
-        return f"κ = {numbers[0]}"
+        return f"κ = {numbers[0]}{error}"
     if len(numbers) == 2:
-        return f"κ₋ = {numbers[0]}, κ₊ = {numbers[1]}"
-    return f"κ from {numbers[0]} to {numbers[-1]}"
+        return f"κ₋ = {numbers[0]}, κ₊ = {numbers[1]}{', each' if error else ''}{error}"
+    return f"κ from {numbers[0]} to {numbers[-1]}{', each' if error else ''}{error}"
 
 
 def _eigenvalue_words(point: PointFacts) -> str:
@@ -287,10 +289,15 @@ def _stated(end: Eigenvalue) -> str:
     """Return the eigenvalue as the fact that it is, or with what keeps it from being one."""
     value, residual = format_number(end.value), format_number(end.residual, 2)
     if end.state == "known":
-        return f"{end.name} = {value}"
+        return f"{end.name} = {value}{_error_words(end.value, end.residual)}"
     if end.state == "zero":
         return f"{end.name} cannot be told from zero ({value} with a residual of {residual})"
     return f"{end.name} has not converged ({value} with a residual of {residual})"
+
+
+# An error is said where it reaches the digits that are written.
+def _error_words(value: float, error: float) -> str:
+    return f" ± {format_number(error, 2)}" if error >= _SAID * abs(value) else ""
 
 
 def _by_count(counts: dict[str, int]) -> list[tuple[Verdict, int]]:

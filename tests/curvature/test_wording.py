@@ -70,8 +70,18 @@ def test_the_lecture_in_one_sentence():
 def test_along_the_hessian_directions_the_saddle_shows():
     found = describe(seen(-0.12, 137), eigenpairs=pairs(137.0, -0.12))
     assert found.sentence == (
-        "This plane shows a saddle (κ₋ = −0.12, κ₊ = 137), and the point is a saddle: λ_min = −0.12, λ_max = 137."
+        "This plane shows a saddle (κ₋ = −0.12, κ₊ = 137, each ± 0.001), and the point is a saddle: λ_min = −0.12, λ_max = 137."
     )
+
+
+def test_an_error_is_said_where_it_reaches_the_digits_that_are_written():
+    sharp = describe(seen(2, 3, error=0.009), eigenpairs=pairs(5.0, -1.0, residual=0.004)).sentence
+    assert "(κ₋ = 2, κ₊ = 3)" in sharp
+    assert "λ_min = −1, λ_max = 5" in sharp
+    blurred = describe(seen(2, 3, error=0.011), eigenpairs=pairs(5.0, -1.0, residual=0.006)).sentence
+    assert "(κ₋ = 2, κ₊ = 3, each ± 0.011)" in blurred
+    assert "λ_min = −1 ± 0.006, λ_max = 5." in blurred
+    assert "κ = 4 ± 0.1" in describe(seen(4, error=0.1)).sentence
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,11 @@ def test_along_the_hessian_directions_the_saddle_shows():
         ((2, 3), "minimum", "This plane looks like a bowl (κ₋ = 2, κ₊ = 3)."),
         ((-3, -2), "maximum", "This plane looks like a dome (κ₋ = −3, κ₊ = −2)."),
         ((-3, 2), "saddle", "This plane shows a saddle (κ₋ = −3, κ₊ = 2)."),
-        ((-1e-4, 1e-4), "flat", "This plane looks like a plain: κ₋ = −1×10⁻⁴, κ₊ = 1×10⁻⁴ cannot be told from zero."),
+        (
+            (-1e-4, 1e-4),
+            "flat",
+            "This plane looks like a plain: κ₋ = −1×10⁻⁴, κ₊ = 1×10⁻⁴, each ± 0.001, which cannot be told from zero.",
+        ),
         ((4,), "minimum", "This line looks like a bowl (κ = 4)."),
         ((-1, 2, 3), "saddle", "This slice shows a saddle (κ from −1 to 3)."),
         ((math.nan, math.nan), "flat", "The curvature of this plane is not a number."),
