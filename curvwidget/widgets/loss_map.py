@@ -91,6 +91,13 @@ class LossMap(BaseWidget):
     - Default: 15
     """
 
+    limits = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=None, allow_none=True)
+    """Where the colours end, and between which contours stand, in what is drawn: maps with the same limits have the same colours.
+
+    - Type: two finite numbers, ascending, or None for the smallest and the largest value drawn
+    - Default: None
+    """
+
     title = traitlets.Unicode("").tag(sync=True)
     """Text above the map.
 
@@ -117,6 +124,7 @@ class LossMap(BaseWidget):
         scale: Scale = "linear",
         show_model: bool = False,
         levels: int = 15,
+        limits: tuple[float, float] | None = None,
         title: str = "",
         **traits: Any,
     ) -> None:
@@ -129,12 +137,13 @@ class LossMap(BaseWidget):
             scale: ``"linear"``, ``"log"`` or ``"difference"``.
             show_model: Whether the model's contours are drawn.
             levels: How many contours there may be at most.
+            limits: Where the colours end; None for the smallest and the largest value drawn.
             title: Text above the map.
             traits: Further traits: ``status``, ``theme``, ``layout``.
         """
         self._held = True
         traits.setdefault("layout", ipywidgets.Layout(width="auto", max_width="640px", height="480px"))
-        super().__init__(probe=probe, scale=scale, show_model=show_model, levels=levels, title=title, **traits)
+        super().__init__(probe=probe, scale=scale, show_model=show_model, levels=levels, limits=limits, title=title, **traits)
         self._held = False
         self.show(slice, curvature)
 
@@ -162,7 +171,8 @@ class LossMap(BaseWidget):
         if not self._held:
             shown: LossSlice | None = self.slice
             scale = cast(Scale, self.scale)
-            self.set_trait("packet", b"" if shown is None else loss_packet(shown, self.curvature, scale, self.levels))
+            packet = b"" if shown is None else loss_packet(shown, self.curvature, scale, self.levels, self.limits)
+            self.set_trait("packet", packet)
 
     @traitlets.validate("slice")
     def _check_slice(self, proposal: dict[str, Any]) -> LossSlice | None:
@@ -199,6 +209,15 @@ class LossMap(BaseWidget):
             raise ValueError(f"levels must be at most 100, got {levels}")
         return levels
 
+    @traitlets.validate("limits")
+    def _check_limits(self, proposal: dict[str, Any]) -> tuple[float, float] | None:
+        if proposal["value"] is None:
+            return None
+        low, high = (check_finite(f"limits[{index}]", value) for index, value in enumerate(proposal["value"]))
+        if not low < high:
+            raise ValueError(f"limits must be two numbers, the smaller first, got ({low}, {high})")
+        return low, high
+
     @traitlets.observe("slice")
     def _on_slice(self, change: dict[str, Any]) -> None:
         held, self._held = self._held, True
@@ -207,7 +226,7 @@ class LossMap(BaseWidget):
         self._held = held
         self._publish()
 
-    @traitlets.observe("curvature", "scale", "levels")
+    @traitlets.observe("curvature", "scale", "levels", "limits")
     def _on_change(self, change: dict[str, Any]) -> None:
         self._publish()
 

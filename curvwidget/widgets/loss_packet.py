@@ -23,7 +23,13 @@ FINITE, NAN, ABOVE, BELOW, NO_LOGARITHM = range(5)  # marks: what a grid point h
 _MODEL_POINTS = 81  # a parabola's level lines look smooth from 80 steps on
 
 
-def loss_packet(plane: LossSlice, curvature: ProjectedCurvature | None, scale: Scale, levels: int) -> bytes:
+def loss_packet(
+    plane: LossSlice,
+    curvature: ProjectedCurvature | None,
+    scale: Scale,
+    levels: int,
+    limits: tuple[float, float] | None = None,
+) -> bytes:
     """Pack a slice for its views.
 
     The arrays are
@@ -32,7 +38,8 @@ def loss_packet(plane: LossSlice, curvature: ProjectedCurvature | None, scale: S
     - ``values``: what is drawn, less ``base``, float32: the loss, its logarithm or its difference from L(θ);
       the loss itself where it has no logarithm;
     - ``marks``: 0 where that is a finite number;
-    - ``base``, ``center`` (L(θ)), ``range`` of what is drawn (empty where nothing is finite), ``levels``: float64;
+    - ``base``, ``center`` (L(θ)), ``range`` of what is drawn (empty where nothing is finite), ``limits`` of the colours,
+      ``levels``: float64;
     - ``points``, ``starts``, ``level_index``: the contours, as in `ContourLines`;
     - ``model_points``, ``model_starts``, ``model_level_index``: those of the quadratic model, at the same levels.
 
@@ -41,6 +48,7 @@ def loss_packet(plane: LossSlice, curvature: ProjectedCurvature | None, scale: S
         curvature: Its quadratic model, or None.
         scale: What is drawn: the loss, its decimal logarithm, or its difference from the centre.
         levels: How many contours there may be at most.
+        limits: Where the colours end and the contours' levels lie; None for the range of what is drawn.
 
     Returns:
         The block, for `curvwidget.widgets.packing.unpack`.
@@ -50,7 +58,8 @@ def loss_packet(plane: LossSlice, curvature: ProjectedCurvature | None, scale: S
     shown, marks = _rescale(plane.values, center, scale)
     finite = shown[marks == FINITE]
     extent = np.array([finite.min(), finite.max()]) if finite.size else np.empty(0)
-    steps = nice_levels(extent[0], extent[1], levels) if finite.size else np.empty(0)
+    ends = extent if limits is None or not finite.size else np.array(limits)
+    steps = nice_levels(ends[0], ends[1], levels) if finite.size else np.empty(0)
     lines = contour_lines(x, y, np.where(marks == FINITE, shown, np.nan), steps)
     # A float32 holds 7 digits: taken from the centre, they are digits of what varies over the plane.
     base = center if scale == "linear" and np.isfinite(center) else 0.0
@@ -69,6 +78,7 @@ def loss_packet(plane: LossSlice, curvature: ProjectedCurvature | None, scale: S
             "base": np.array([base]),
             "center": np.array([center]),
             "range": extent,
+            "limits": ends,
             "levels": steps,
             **_pack_lines("", lines),
             **_pack_lines("model_", _model_lines(plane, curvature, scale, steps)),

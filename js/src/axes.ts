@@ -64,7 +64,7 @@ function named(label: string, factor: string, room: number, font: number, place:
 }
 
 export function bar({ packet, layout, barTicks }: Plan, colors: Coloring, box: Box): SVGElement {
-  const [low, high] = packet.range ?? [0, 0];
+  const [low, high] = packet.limits ?? [0, 0];
   const [from, to] = [colors.position(low), colors.position(high)];
   const y = (value: number): number => box.y + box.height * (to > from ? (to - colors.position(value)) / (to - from) : 0.5);
   const edge = box.x + box.width;

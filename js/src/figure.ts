@@ -15,16 +15,16 @@ export function paint(canvas: HTMLCanvasElement, { packet, layout, colors }: Pla
   canvas.width = Math.round(layout.width * ratio);
   canvas.height = Math.round(layout.height * ratio);
   const context = canvas.getContext("2d");
-  if (!context || !colors || !packet.range) return;
+  if (!context || !colors || !packet.limits) return;
   const put = (box: Box, shadeBox: (width: number, height: number) => Uint8ClampedArray<ArrayBuffer>): void => {
     const [left, top] = [Math.round(box.x * ratio), Math.round(box.y * ratio)];
     const width = Math.round((box.x + box.width) * ratio) - left;
     const height = Math.round((box.y + box.height) * ratio) - top;
     context.putImageData(new ImageData(shadeBox(width, height), width, height), left, top);
   };
-  const range = packet.range;
+  const limits = packet.limits;
   put(layout.plot, (width, height) => shade(packet, colors, width, height));
-  if (layout.bar) put(layout.bar, (width, height) => shadeBar(colors, range, width, height));
+  if (layout.bar) put(layout.bar, (width, height) => shadeBar(colors, limits, width, height));
 }
 
 /** Draw everything but the colours and the probe. */

@@ -118,7 +118,7 @@ class MapView {
     const { clientWidth: width, clientHeight: height } = this.figure;
     const { packet } = this;
     if (!width || !height) return;
-    const colorsOf = (shown: Packet) => (shown.range ? coloring(shown.scale, shown.range) : null);
+    const colorsOf = (shown: Packet) => (shown.limits ? coloring(shown.scale, shown.limits) : null);
     this.plan = packet && plan(packet, width, height, this.model.get("show_model"), colorsOf);
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.note.textContent = packet ? (packet.range ? "" : "no finite loss on this slice") : "no slice yet";

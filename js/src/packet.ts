@@ -34,6 +34,8 @@ export interface Packet {
   center: number;
   /** Smallest and largest value drawn; null where nothing is finite. */
   range: [number, number] | null;
+  /** Where the colours end: the range, unless other limits were asked for; null where nothing is finite. */
+  limits: [number, number] | null;
   levels: Numbers;
   contours: Lines;
   model: Lines;
@@ -52,7 +54,10 @@ export function readPacket(block: ArrayBuffer | ArrayBufferView | null | undefin
     return found;
   };
   const number = (name: string): number => array(name)[0] ?? Number.NaN;
-  const [low, high] = array("range");
+  const ends = (name: string): [number, number] | null => {
+    const [low, high] = array(name);
+    return low === undefined || high === undefined ? null : [low, high];
+  };
   const lines = (prefix: string): Lines => ({
     points: array(`${prefix}points`),
     starts: array(`${prefix}starts`),
@@ -68,7 +73,8 @@ export function readPacket(block: ArrayBuffer | ArrayBufferView | null | undefin
     marks: array("marks"),
     base: number("base"),
     center: number("center"),
-    range: low === undefined || high === undefined ? null : [low, high],
+    range: ends("range"),
+    limits: ends("limits"),
     levels: array("levels"),
     contours: lines(""),
     model: lines("model_"),

@@ -52,10 +52,10 @@ export function plan(
   return { packet, layout, map: mapping(layout.plot, xs, ys), colors, showModel, xTicks, yTicks, barTicks };
 }
 
-function barAxis({ scale, range }: Packet, height: number): Axis {
-  if (!range) return axis([], [0, 0]);
-  if (scale === "difference") return axis(rootTicks(...range), range, false);
-  return axis(ticks(...range, Math.max(3, Math.min(11, Math.floor(height / 34)))), range);
+function barAxis({ scale, limits }: Packet, height: number): Axis {
+  if (!limits) return axis([], [0, 0]);
+  if (scale === "difference") return axis(rootTicks(...limits), limits, false);
+  return axis(ticks(...limits, Math.max(3, Math.min(11, Math.floor(height / 34)))), limits);
 }
 
 function ends(axis: ArrayLike<number>): [number, number] {

@@ -27,6 +27,7 @@ export function packetOf(f: (a: number, b: number) => number, options: Options =
   const marks = losses.map(markOf);
   const finite = shown.filter((_, index) => marks[index] === Mark.Finite);
   const base = scale === "linear" && Number.isFinite(center) ? center : 0;
+  const range: Packet["range"] = finite.length ? [Math.min(...finite), Math.max(...finite)] : null;
   return {
     scale,
     labels,
@@ -39,7 +40,8 @@ export function packetOf(f: (a: number, b: number) => number, options: Options =
     marks: Uint8Array.from(marks),
     base,
     center,
-    range: finite.length ? [Math.min(...finite), Math.max(...finite)] : null,
+    range,
+    limits: range,
     levels: Float64Array.from(levels),
     contours: NO_LINES,
     model: NO_LINES,

@@ -50,6 +50,7 @@ describe("a packet made in Python", () => {
     expect(Array.from(packet?.y ?? [])).toEqual([-1, 0, 1]);
     expect(packet?.center).toBe(0.25);
     expect(packet?.range).toEqual([-1, 1]);
+    expect(packet?.limits).toEqual([-1, 1]);
     expect(packet?.scale).toBe("difference");
     expect(packet?.values[0 * 3 + 1]).toBe(1); // (−1, 0)
     expect(packet?.values[2 * 3 + 0]).toBe(-1); // (0, −1)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { coloring, inkOn, luminance, type Rgb } from "../src/colormap";
 import { shade, shadeBar } from "../src/heat";
+import { plan } from "../src/plan";
 import { packetOf } from "./cases";
 
 const contrast = (a: Rgb, b: Rgb): number => {
@@ -69,6 +70,18 @@ describe("a line's ink", () => {
         expect(contrast(ink, color)).toBeGreaterThan(4.5);
       }
     }
+  });
+});
+
+describe("limits", () => {
+  it("are where the bar ends, beyond what the map itself reaches", () => {
+    const saddle = packetOf((a, b) => a * a - b * b, { scale: "difference" });
+    const bar = (limits: [number, number]): number[] =>
+      plan({ ...saddle, limits }, 400, 400, false, (shown) => shown.limits && coloring(shown.scale, shown.limits)).barTicks
+        .values;
+    expect(Math.max(...bar([-1, 1]))).toBe(1);
+    expect(Math.max(...bar([-5, 5]))).toBe(5);
+    expect(Math.min(...bar([-5, 5]))).toBe(-5);
   });
 });
 

@@ -206,6 +206,18 @@ def test_the_scale_can_be_changed() -> None:
     assert unpack(view.packet)[0]["scale"] == "difference"
 
 
+def test_maps_with_the_same_limits_have_the_same_colours_and_levels() -> None:
+    steep, shallow = slice_of(saddle), slice_of(lambda a, b: 0.1 * saddle(a, b))
+    views = [LossMap(plane, scale="difference", limits=(-2.0, 2.0)) for plane in (steep, shallow)]
+    packets = [unpack(view.packet)[1] for view in views]
+    assert packets[0]["limits"].tolist() == packets[1]["limits"].tolist() == [-2, 2]
+    np.testing.assert_array_equal(packets[0]["levels"], packets[1]["levels"])
+    assert packets[1]["range"].max() == pytest.approx(0.1 * packets[0]["range"].max())
+    views[1].limits = None
+    packet = unpack(views[1].packet)[1]
+    np.testing.assert_array_equal(packet["limits"], packet["range"])
+
+
 def test_without_a_slice_the_packet_is_empty() -> None:
     view = LossMap(slice_of(saddle), title="A saddle")
     view.slice = None
@@ -265,6 +277,8 @@ def test_curvature_along_other_than_two_directions_is_refused() -> None:
         ("scale", "cubic", "scale must be one of 'linear', 'log', 'difference', got 'cubic'"),
         ("levels", -1, "levels must be at least 0, got -1"),
         ("levels", 1000, "levels must be at most 100, got 1000"),
+        ("limits", (1.0, 1.0), r"limits must be two numbers, the smaller first, got \(1.0, 1.0\)"),
+        ("limits", (0.0, float("inf")), r"limits\[1\] must be finite, got inf"),
         ("probe", (0.0, float("nan")), r"probe\[1\] must be finite, got nan"),
     ],
 )
