@@ -23,17 +23,25 @@ from curvwidget.directions import (
     own_directions,
     random_directions,
 )
-from curvwidget.linalg import Eigenpairs, TraceEstimate, extreme_eigenpairs, stream_eigenpairs
+from curvwidget.linalg import (
+    Eigenpairs,
+    SpectralDensity,
+    TraceEstimate,
+    extreme_eigenpairs,
+    spectral_density,
+    stream_eigenpairs,
+    stream_spectral_density,
+)
 from curvwidget.objective import Objective
 from curvwidget.slices import LossSlice, slice_loss, stream_slice
 
 if TYPE_CHECKING:
-    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, Surface, TracePlot, explore
+    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface, TracePlot, explore
 
 __version__ = "0.1.0.dev0"
 
 # What draws is imported when it is first asked for: a script or a cluster job needs no widget library.
-_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "Surface", "TracePlot", "explore")
+_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "SaddleDemo", "Surface", "TracePlot", "explore")
 
 __all__ = [
     "CurvaturePlot",
@@ -47,6 +55,8 @@ __all__ = [
     "ProjectedCurvature",
     "ProjectionPrediction",
     "ProjectionSample",
+    "SaddleDemo",
+    "SpectralDensity",
     "Surface",
     "TraceEstimate",
     "TracePlot",
@@ -62,9 +72,11 @@ __all__ = [
     "random_directions",
     "sample_projections",
     "slice_loss",
+    "spectral_density",
     "stream_eigenpairs",
     "stream_projections",
     "stream_slice",
+    "stream_spectral_density",
     "stream_trace",
 ]
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from curvwidget.linalg.eigenpairs import Eigenpairs
 
-__all__ = ["caveats"]
+__all__ = ["asymmetry_notes", "caveats"]
 
 _DOUBTFUL = 0.1  # a residual of this share of |λ|, or an angle of this sine, is worth a word
+_ASYMMETRY = 1e-3  # of ‖A‖: rounding is far below, randomness in a model far above
 
 
 def caveats(pairs: Eigenpairs, *, rounding: float) -> tuple[str, ...]:
@@ -41,6 +42,21 @@ def caveats(pairs: Eigenpairs, *, rounding: float) -> tuple[str, ...]:
             "The curvature along the vector is as stated."
         )
     return tuple(notes)
+
+
+def asymmetry_notes(difference: float, norm: float) -> tuple[str, ...]:
+    """Say where a matrix turned out not to be symmetric.
+
+    Args:
+        difference: The largest |uᵀAv − vᵀAu| seen for unit vectors.
+        norm: ‖A‖.
+
+    Returns:
+        A sentence, or none.
+    """
+    if difference <= _ASYMMETRY * norm:
+        return ()
+    return (f"The matrix is not symmetric: uᵀAv and vᵀAu differ by {difference:.1g}. Is something in the model random?",)
 
 
 def _listed(pairs: Eigenpairs, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:

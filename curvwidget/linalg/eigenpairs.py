@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
 from curvwidget._results import ArrayResult
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 __all__ = ["Eigenpairs"]
 
@@ -55,3 +58,23 @@ class Eigenpairs(ArrayResult):
             return np.full(len(self.values), np.nan)
         sines = np.divide(self.residuals, self.gaps, out=np.ones(len(self.values)), where=self.gaps > self.residuals)
         return np.arcsin(sines)
+
+    def to_xarray(self) -> Dataset:
+        """Return the eigenpairs as a labelled data set.
+
+        Returns:
+            A `Dataset` with ``value``, ``residual``, ``converged`` and ``angle`` over ``pair``, and ``vector`` over ``pair`` and
+            ``parameter``.
+        """
+        from xarray import Dataset
+
+        return Dataset(
+            {
+                "value": (("pair",), self.values),
+                "residual": (("pair",), self.residuals),
+                "converged": (("pair",), self.converged),
+                "angle": (("pair",), self.angles, {"units": "rad"}),
+                "vector": (("pair", "parameter"), self.vectors.detach().cpu().numpy()),
+            },
+            attrs={"largest": self.largest, "tolerance": self.tolerance, "seed": self.seed, "hvps": self.hvps},
+        )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from curvwidget._results import ArrayResult
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 __all__ = ["TraceEstimate"]
 
@@ -72,3 +75,31 @@ class TraceEstimate(ArrayResult):
     def mean_curvature_stderr(self) -> float:
         """Standard error of the mean curvature."""
         return self.stderr / self.size
+
+    def to_xarray(self) -> Dataset:
+        """Return the samples and the running estimate as a labelled data set.
+
+        Returns:
+            A `Dataset` with ``samples`` (and ``square_samples``, where there are any) over ``sample``, ``running_trace`` and
+            ``running_stderr`` over ``cost``, and where the method gives them ``block_trace`` and ``block_stderr`` over ``block``.
+        """
+        from xarray import Dataset
+
+        data = Dataset(
+            {
+                "samples": (("sample",), self.samples),
+                "running_trace": (("cost",), self.history[:, 0]),
+                "running_stderr": (("cost",), self.history[:, 1]),
+            },
+            coords={"cost": self.history[:, 2]},
+            attrs={"trace": self.trace, "stderr": self.stderr, "size": self.size, "method": self.method},
+        )
+        data.attrs.update(trace_of_square=self.trace_of_square, trace_of_square_stderr=self.trace_of_square_stderr)
+        if len(self.square_samples):
+            data["square_samples"] = (("sample",), self.square_samples)
+        if self.by_block:
+            data = data.assign_coords(block=list(self.by_block))
+            data["block_trace"] = (("block",), np.array(list(self.by_block.values())))
+            data["block_stderr"] = (("block",), np.array(list(self.by_block_stderr.values())))
+        data["cost"].attrs["long_name"] = "HVPs" if self.hvps else "loss evaluations"
+        return data

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curvwidget.linalg.eigenpair_notes import caveats
+from curvwidget.linalg.eigenpair_notes import asymmetry_notes, caveats
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.krylov import KrylovSpace
 from curvwidget.linalg.kuczynski1992 import Verdict, judge_end
@@ -27,7 +27,6 @@ from curvwidget.linalg.selection import Selection, ends, select, thresholds
 __all__ = ["ThickRestartLanczos"]
 
 Array = np.ndarray[Any, Any]
-_ASYMMETRY = 1e-3  # of ‖A‖: rounding is far below, randomness in a model far above
 
 
 class ThickRestartLanczos:
@@ -235,12 +234,7 @@ class ThickRestartLanczos:
             notes.append(
                 f"The basis was cut back {self._cuts} times at its cap of {self.capacity} vectors, which costs products."
             )
-        if self.space.asymmetry > _ASYMMETRY * whole:
-            notes.append(
-                f"The matrix is not symmetric: uᵀAv and vᵀAu differ by {self.space.asymmetry:.1g}. "
-                "Is something in the model random?"
-            )
-        return tuple(notes)
+        return (*notes, *asymmetry_notes(self.space.asymmetry, whole))
 
 
 # Unit length, and the first of the largest components positive: the same vectors on every run.
