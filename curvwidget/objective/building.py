@@ -18,9 +18,10 @@ from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.normalization import BATCHNORM_POLICIES, apply_policy
 from curvwidget.objective.parameters import ParameterFilter, select_parameters
 from curvwidget.objective.private_model import check_model, copy_privately, foreign_hooks
-from curvwidget.objective.reading import read_batches
-from curvwidget.objective.repairs import repair_weight_norm
+from curvwidget.objective.reading import read_batches, remark_on_data
+from curvwidget.objective.repairs import repair_embeddings, repair_weight_norm
 from curvwidget.objective.rng import preserved_rng
+from curvwidget.objective.slope import doubt_slope
 from curvwidget.objective.soundness import accepts_cuts, check_sound, is_mean, refuse_sum, try_all
 from curvwidget.objective.trees import tensors_of
 
@@ -84,14 +85,14 @@ class BuiltRisk:
         theta: The model's θ.
         loss: L(θ).
         notes: What a user should know about it.
-        warning: What a user has to be told at once, or None.
+        warnings: What a user has to be told at once; among the notes as well.
     """
 
     risk: ModelRisk
     theta: Tensor
     loss: float
     notes: tuple[str, ...]
-    warning: str | None
+    warnings: tuple[str, ...]
 
 
 def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
@@ -114,6 +115,7 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
     with preserved_rng(device), torch.inference_mode(False):
         private, criterion = copy_privately(model, loss.criterion, device=device, dtype=loss.dtype)
         repair_weight_norm(private)
+        held = repair_embeddings(private)
         chosen = select_parameters(private, loss.parameters)
         for module in (private, criterion):
             if isinstance(module, nn.Module):
@@ -122,7 +124,10 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
         parameters = FlatParameters(chosen)
         theta = parameters.read()
         notes = _remark_on_model(private, parameters, apply_policy(private, loss.batchnorm), loss.batchnorm)
+        if fixed := [name for name, weight in held.items() if any(weight is tensor for tensor in parameters.tensors)]:
+            notes.append(f"the padding row (padding_idx) of {_list(fixed)} is read as it stands, wherever θ goes")
         batches = read_batches(data, device=device, dtype=loss.dtype, piece=loss.batch_size)
+        notes += remark_on_data(data)
         if criterion is not None:
             _check_pairs(batches.items)
         risk = ModelRisk(private, criterion, loss.batch_loss, parameters, batches)
@@ -134,10 +139,12 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
             unused = check_sound(risk, theta, foreign=model.parameters())
         if unused:
             notes.append(f"the loss does not depend on {_list(unused)}: zero gradient and curvature there")
+        doubt = doubt_slope(risk, theta)
         if criterion is not None and risk.batches.divisible:
             refuse_sum(risk, theta)
         risk, value, warning = _cut_to_size(risk, theta, loss)
-    return BuiltRisk(risk, theta, value, (*notes, *([warning] if warning else [])), warning)
+    told = tuple(text for text in (doubt, warning) if text is not None)
+    return BuiltRisk(risk, theta, value, (*notes, *told), told)
 
 
 def _remark_on_model(private: nn.Module, parameters: FlatParameters, normalizations: int, policy: str) -> list[str]:

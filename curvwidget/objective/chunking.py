@@ -53,8 +53,9 @@ def graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int:
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
+        if tensor.layout is torch.strided:  # a sparse one has no storage of its own, and its parts come here too or are small
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
         return tensor.detach()  # an output that its own node saves would keep itself alive
 
     with (

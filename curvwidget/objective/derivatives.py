@@ -181,7 +181,7 @@ def explained(order: str) -> Iterator[None]:
     except RuntimeError as error:
         message = str(error)
         if missing := _NO_DERIVATIVE.search(message):
-            operation = missing.group(1)
+            operation = missing.group(1).strip("'\"")
         elif "double backward" in message:
             operation = message.partition("\n")[0]
         elif "use_reentrant" in message:

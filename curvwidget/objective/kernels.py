@@ -1,7 +1,9 @@
 """Implementations of an operation that can be differentiated as often as is needed.
 
 The fused kernels of scaled dot-product attention have no second derivative, and cuDNN's recurrent layers have no first one in
-eval mode. Which implementation runs is a setting of the whole process: it is held while anybody needs it, then put back.
+eval mode. Transformer layers take a fast path where nothing is differentiated, upon which padded positions come out as zeros: the
+loss would then be another function than the one whose derivatives are taken. Which implementation runs is a setting of the whole
+process: it is held while anybody needs it, then put back.
 """
 
 from __future__ import annotations
@@ -66,6 +68,17 @@ def _write_cudnn(enabled: bool) -> None:
     torch.backends.cudnn.enabled = enabled
 
 
+def _read_fast_path() -> bool:
+    mha = getattr(torch.backends, "mha", None)  # PyTorch 2.3 and later
+    return bool(mha.get_fastpath_enabled()) if mha else True
+
+
+def _write_fast_path(enabled: bool) -> None:
+    if mha := getattr(torch.backends, "mha", None):
+        mha.set_fastpath_enabled(enabled)
+
+
+_NO_FAST_PATH = _Held(_read_fast_path, _write_fast_path, False)
 _MATH_ATTENTION = _Held(_read_attention, _write_attention, (False, False, True, False))
 _NO_CUDNN = _Held(lambda: bool(torch.backends.cudnn.enabled), _write_cudnn, False)
 
@@ -89,10 +102,10 @@ def differentiable_kernels(order: int, *, recurrent: bool) -> AbstractContextMan
     """Let operations run that can be differentiated ``order`` times.
 
     Args:
-        order: 1 for a gradient, 2 for a product with the Hessian.
+        order: 0 for a value, 1 for a gradient, 2 for a product with the Hessian.
         recurrent: Whether the model has recurrent layers on a CUDA device.
 
     Returns:
         A context in which they do, from any number of threads at a time.
     """
-    return _All(*([_MATH_ATTENTION] if order > 1 else []), *([_NO_CUDNN] if recurrent else []))
+    return _All(_NO_FAST_PATH, *([_MATH_ATTENTION] if order > 1 else []), *([_NO_CUDNN] if recurrent else []))

@@ -20,6 +20,7 @@ from curvwidget.objective.parameters import ParameterBlock, ParameterFilter
 from curvwidget.objective.risk import FunctionRisk, Risk
 from curvwidget.objective.rng import preserved_rng
 from curvwidget.objective.second_order import check_hessian
+from curvwidget.objective.slope import doubt_slope
 from curvwidget.objective.soundness import check_sound, try_all
 
 __all__ = ["Objective"]
@@ -86,8 +87,8 @@ class Objective:
         loss = LossOfModel(criterion, batch_loss, parameters, batchnorm, batch_size, device, dtype)
         built = build_risk(model, loss, data)
         self._set(built.risk, built.theta, built.notes, built.loss)
-        if built.warning is not None:
-            warnings.warn(built.warning, stacklevel=2)
+        for text in built.warnings:
+            warnings.warn(text, stacklevel=2)
 
     @classmethod
     def from_function(cls, function: Callable[[Tensor], Tensor], theta: Tensor) -> Objective:
@@ -126,8 +127,11 @@ class Objective:
             theta = theta.detach().clone()
             risk = FunctionRisk(function, len(theta))
             check_sound(risk, theta)
+            doubt = doubt_slope(risk, theta)
             value = try_all(risk, theta)
-        objective._set(risk, theta, (), value)
+        objective._set(risk, theta, (doubt,) if doubt else (), value)
+        if doubt:
+            warnings.warn(doubt, stacklevel=2)
         return objective
 
     _keeps_graph = True  # of the gradient at the own point, where the data is one batch; a test switches it off

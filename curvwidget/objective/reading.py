@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, SequentialSampler, default_collate
 
 from curvwidget._interrupt import checkpoint
 from curvwidget.objective.batches import Batches, make_batches
 from curvwidget.objective.trees import map_tensors, tensors_of
 
-__all__ = ["read_batches"]
+__all__ = ["read_batches", "remark_on_data"]
 
 _PIECE = 256  # samples of a Dataset that are collated at a time
+_READINGS = 5  # of one sample; a coin that is tossed for it falls on one side in all of them once in 16 times
 
 
 def read_batches(data: Any, *, device: torch.device, dtype: torch.dtype | None, piece: int | None = None) -> Batches:
@@ -54,6 +55,48 @@ def read_batches(data: Any, *, device: torch.device, dtype: torch.dtype | None, 
     if not items:
         raise ValueError(f"data must hold at least one batch, got an empty {kind}")
     return make_batches([map_tensors(_own(item), lambda tensor: _move(tensor, device, dtype)) for item in items])
+
+
+def remark_on_data(data: Any) -> list[str]:
+    """Say what a data set or a loader makes of its samples that a user may not think of.
+
+    Args:
+        data: The user's. The first sample of a data set is read a few times more.
+
+    Returns:
+        Remarks: samples that are left out, samples that differ from one reading to the next.
+    """
+    loader = data if isinstance(data, DataLoader) else None
+    dataset = data if loader is None else loader.dataset
+    if not isinstance(dataset, Dataset) or isinstance(dataset, IterableDataset):
+        return []
+    if loader is not None and not isinstance(loader.sampler, (SequentialSampler, RandomSampler)):
+        return []  # another one may count, and name its samples, as it likes
+    remarks = []
+    if loader is not None and loader.drop_last and loader.batch_size:
+        count = len(loader.sampler)  # type: ignore[arg-type]
+        if left_out := count % loader.batch_size:
+            remarks.append(f"the loader leaves out {left_out} of {count} samples (drop_last=True)")
+    if _is_drawn(dataset, loader):
+        remarks.append(
+            "the data set gives other samples at each reading (augmentation): the loss is that of the ones that were read"
+        )
+    return remarks
+
+
+def _is_drawn(dataset: Dataset[Any], loader: DataLoader[Any] | None) -> bool:
+    # Is a sample another one when it is read again? Where workers read, one does it: what a data set opens may not be for us.
+    options: dict[str, Any] = {"batch_size": 1}
+    if loader is not None:
+        options["batch_size"] = None if loader.batch_sampler is None else 1
+        options |= {name: getattr(loader, name) for name in ("collate_fn", "worker_init_fn", "multiprocessing_context")}
+        options["num_workers"] = min(loader.num_workers, 1)
+    first, *others = [tensors_of(batch) for batch in DataLoader(dataset, sampler=[0] * _READINGS, **options)]
+    return not all(len(first) == len(other) and all(map(_equal, first, other)) for other in others)
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
 
 
 def _drain(source: Iterable[Any]) -> list[Any]:

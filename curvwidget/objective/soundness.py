@@ -176,7 +176,8 @@ def _differentiate_once(risk: Risk, theta: Tensor, foreign: Iterable[Tensor]) ->
         if any(id(getattr(node, "variable", None)) in theirs for node in graph_nodes(value)):
             raise ValueError(
                 f"{risk.loss_name} must take the parameters from the model that it is given, got one that uses those of your own "
-                "model (which this objective never moves); write batch_loss(model, batch) and take them from its model"
+                "model (which this objective never moves); write batch_loss(model, batch) and take them from its model. Or the "
+                "model itself holds on to them, in a function kept as an attribute, which its copy shares: make that a method"
             )
         with explained("first"):
             found = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else (None,) * len(leaves)

@@ -38,6 +38,7 @@ def process_state() -> dict[str, Any]:
             cuda.math_sdp_enabled(),
             cuda.cudnn_sdp_enabled(),
         ),
+        "fast path": torch.backends.mha.get_fastpath_enabled(),
         "cudnn": torch.backends.cudnn.enabled,
         "dtype": torch.get_default_dtype(),
     }

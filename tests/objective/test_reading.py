@@ -88,7 +88,7 @@ def test_a_large_dataset_is_read_piece_by_piece_to_its_end() -> None:
     assert objective.loss() == pytest.approx(F.cross_entropy(MODEL(x), y).item(), rel=1e-12)
 
 
-def test_data_is_read_once() -> None:
+def test_data_is_read_once_and_its_first_sample_a_few_times_more_to_see_whether_it_stays() -> None:
     read = 0
 
     class Counted(Mapped):
@@ -100,7 +100,60 @@ def test_data_is_read_once() -> None:
     objective = Objective(MODEL, F.cross_entropy, Counted())
     objective.hvp(objective.theta)
     objective.loss(objective.theta + 1)
-    assert read == 21
+    assert read == 21 + 5
+
+
+def test_samples_that_a_loader_leaves_out_are_mentioned() -> None:
+    loader = DataLoader(TensorDataset(X, Y), batch_size=5, drop_last=True)
+    objective = Objective(MODEL, F.cross_entropy, loader)
+    assert objective.n_samples == 20
+    assert objective.loss() == pytest.approx(F.cross_entropy(MODEL(X[:20]), Y[:20]).item(), rel=1e-12)
+    assert objective.notes == ("the loader leaves out 1 of 21 samples (drop_last=True)",)
+    assert Objective(MODEL, F.cross_entropy, DataLoader(TensorDataset(X, Y), batch_size=7, drop_last=True)).notes == ()
+
+
+class Augmented(Mapped):
+    """Adds noise, or turns a coin, whenever a sample is read."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.own = np.random.default_rng(0)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray[Any, Any], int]:
+        x, y = super().__getitem__(index)
+        noise = {
+            "torch": lambda: torch.randn(3).double().numpy(),
+            "numpy": lambda: np.random.randn(3),
+            "a generator of its own": lambda: self.own.normal(size=3),
+            "nothing": lambda: 0.0,
+        }
+        return x + noise[self.how](), y
+
+
+@pytest.mark.parametrize("how", ["torch", "numpy", "a generator of its own", "nothing"])
+@pytest.mark.parametrize(
+    "load", [lambda data: data, lambda data: DataLoader(data, 5), lambda data: DataLoader(data, 5, num_workers=1)]
+)
+def test_a_data_set_that_gives_other_samples_at_each_reading_is_mentioned(how: str, load: Callable[[Any], Any]) -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    objective = Objective(MODEL, F.cross_entropy, load(Augmented(how)))
+    assert [note for note in objective.notes if "gives other samples at each reading (augmentation)" in note] == list(
+        objective.notes
+    )
+    assert len(objective.notes) == (how != "nothing")
+    assert objective.loss(objective.theta) == objective.loss()  # what was read stays
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]
+
+
+def test_samples_with_nan_are_no_augmentation() -> None:
+    x = X.clone()
+    x[0, 0] = float("nan")
+
+    def loss(model: nn.Module, batch: list[Tensor]) -> Tensor:
+        return F.cross_entropy(model(batch[0].nan_to_num()), batch[1])
+
+    assert Objective(MODEL, None, DataLoader(TensorDataset(x, Y), 5), batch_loss=loss).notes == ()
 
 
 def test_tensors_that_lie_right_are_not_copied() -> None:

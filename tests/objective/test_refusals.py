@@ -207,6 +207,20 @@ def test_a_loss_that_uses_the_users_own_model_is_refused() -> None:
         Objective(model, None, pair(), batch_loss=lambda _, batch: F.cross_entropy(model(batch[0]), batch[1]))
 
 
+def test_a_model_that_holds_on_to_its_own_layers_where_a_copy_shares_them_is_refused() -> None:
+    class Holding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 2)
+            self.apply_it = lambda x: self.linear(x)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.apply_it(x)
+
+    with pytest.raises(ValueError, match=r"uses those of your own model.*in a function kept as an attribute.*make that a method"):
+        Objective(Holding(), F.cross_entropy, pair())
+
+
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning")
 def test_parameters_whose_gradient_is_hidden_are_refused() -> None:
     class Hiding(nn.Module):
