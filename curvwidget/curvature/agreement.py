@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.linalg.trace_estimate import TraceEstimate
 
-__all__ = ["METHOD_NAMES", "Agreement", "compare_traces"]
+__all__ = ["AGREE", "DOUBTFUL", "METHOD_NAMES", "Agreement", "compare_traces"]
 
 METHOD_NAMES = {
     "slices": "slices alone",
@@ -19,7 +19,8 @@ METHOD_NAMES = {
 }
 """What the methods of `estimate_trace` are called in plots and sentences."""
 
-_AGREE, _DOUBTFUL = 2.0, 3.0  # standard errors: 95.4 % and 99.7 % of differences are smaller where both estimate one number
+# In standard errors: 95.4 % and 99.7 % of differences are smaller where both estimate one number.
+AGREE, DOUBTFUL = 2.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Agreement:
         difference: The first minus the second.
         stderr: Its standard error √(σ₁² + σ₂²), as of independent estimates; NaN where an error is not known.
         in_stderrs: Its size in standard errors; NaN where an error is not known.
+        judgement: Whether chance explains it, without the names: "agree: … apart (… standard errors).".
         words: The same in a sentence.
     """
 
     difference: float
     stderr: float
     in_stderrs: float
+    judgement: str
     words: str
 
 
@@ -73,8 +76,8 @@ def compare_traces(first: TraceEstimate, second: TraceEstimate) -> Agreement:
     else:
         in_stderrs = abs(difference) / stderr
     names = f"{_name(first)} and {_name(second)}"
-    names = names[0].upper() + names[1:]
-    return Agreement(difference, stderr, in_stderrs, f"{names} {_judgement(difference, stderr, in_stderrs)}")
+    judgement = _judgement(difference, stderr, in_stderrs)
+    return Agreement(difference, stderr, in_stderrs, judgement, f"{names[0].upper()}{names[1:]} {judgement}")
 
 
 def _name(estimate: TraceEstimate) -> str:
@@ -86,10 +89,10 @@ def _judgement(difference: float, stderr: float, in_stderrs: float) -> str:
         return "cannot be compared yet: an error is not known."
     if in_stderrs == 0:
         return "agree: they are equal."
-    size = f"{format_uncertain(abs(difference), stderr)}, {format_number(in_stderrs, 2)} standard errors"
-    if in_stderrs <= _AGREE:
-        return f"agree: they differ by {size}."
-    if in_stderrs <= _DOUBTFUL:
+    size, ratio = format_uncertain(abs(difference), stderr), f"({format_number(in_stderrs, 2)} standard errors)"
+    if in_stderrs <= AGREE:
+        return f"agree: {size} apart {ratio}."
+    if in_stderrs <= DOUBTFUL:
         odds = 1 / math.erfc(in_stderrs / math.sqrt(2))
-        return f"differ by {size}: chance does that once in {format_number(odds, 2)} times."
-    return f"do not agree: they differ by {size}."
+        return f"differ by {size} {ratio}: chance does that once in {format_number(odds, 2)} times."
+    return f"do not agree: {size} apart {ratio}."

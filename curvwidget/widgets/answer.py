@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from curvwidget._interrupt import shielded
-from curvwidget.curvature import (
-    ProjectedCurvature,
-    ProjectionSample,
-    TraceEstimate,
-    project_curvature,
-    stream_projections,
-    stream_trace,
-)
+from curvwidget.curvature import ProjectionSample, TraceEstimate, project_curvature, stream_projections, stream_trace
+from curvwidget.curvature.agreement import METHOD_NAMES
 from curvwidget.directions import (
     Directions,
     blend_directions,
@@ -26,56 +18,11 @@ from curvwidget.directions import (
 )
 from curvwidget.linalg import Eigenpairs, stream_eigenpairs
 from curvwidget.objective import Objective
-from curvwidget.slices import LossSlice, span_from_curvature, stream_slice
+from curvwidget.slices import span_from_curvature, stream_slice
 from curvwidget.widgets.request import AxisSource, EigenAxis, GradientAxis, RandomAxis, Request
+from curvwidget.widgets.update import Known, Update
 
-__all__ = ["Answerer", "Known", "Update"]
-
-Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of θ whatever plane is shown; each may be unfinished.
-
-    Attributes:
-        eigenpairs: Both ends of the spectrum.
-        trace: The trace by Hutchinson.
-        slice_trace: The trace from slices alone.
-        sample: The curvatures of random planes.
-    """
-
-    eigenpairs: Eigenpairs | None = None
-    trace: TraceEstimate | None = None
-    slice_trace: TraceEstimate | None = None
-    sample: ProjectionSample | None = None
-
-
-@dataclass(frozen=True)
-class Update:
-    """One result on the way to the answer.
-
-    Attributes:
-        doing: What is being done, in words.
-        progress: Share of that, in [0, 1].
-        picture: Whether the picture itself is still being made, and not what it is compared with.
-        eigenpairs: New eigenpairs, final; None for no news (and so below).
-        curvature: The curvature of the plane that is about to be shown.
-        slice: The plane on the finest grid so far.
-        trace: A better trace by Hutchinson.
-        slice_trace: A better trace from slices.
-        sample: More random planes.
-    """
-
-    doing: str
-    progress: float
-    picture: bool = True
-    eigenpairs: Eigenpairs | None = None
-    curvature: ProjectedCurvature | None = None
-    slice: LossSlice | None = None
-    trace: TraceEstimate | None = None
-    slice_trace: TraceEstimate | None = None
-    sample: ProjectionSample | None = None
+__all__ = ["Answerer"]
 
 
 class Answerer:
@@ -200,7 +147,8 @@ class Answerer:
 
     def _compare(self, request: Request, known: Known) -> Iterator[Update]:
         objective, seed = self._objective, self._seed
-        if request.probes and _unfinished(known.trace):
+        methods = request.trace_methods
+        if request.probes and "hutchinson" in methods and _unfinished(known.trace):
             for trace in stream_trace(objective, samples=request.probes, seed=seed, resume=known.trace):
                 yield Update("trace by Hutchinson", trace.progress, picture=False, trace=trace)
         earlier = known.sample
@@ -216,11 +164,26 @@ class Answerer:
                 resume=earlier,
             ):
                 yield Update(f"{len(sample)} of {request.planes} random planes", sample.progress, picture=False, sample=sample)
-        if request.probes and _unfinished(known.slice_trace):
+        if request.probes and "slices" in methods and _unfinished(known.slice_trace):
             for trace in stream_trace(
                 objective, method="slices", samples=request.probes, seed=seed + 1, resume=known.slice_trace
             ):
                 yield Update("trace from slices alone", trace.progress, picture=False, slice_trace=trace)
+        if request.probes:
+            yield from self._compare_traces(request, known)
+
+    def _compare_traces(self, request: Request, known: Known) -> Iterator[Update]:
+        found = {trace.method: trace for trace in known.other_traces}
+        others = [method for method in request.trace_methods if method not in ("hutchinson", "slices")]
+        for place, method in enumerate(others):
+            if not _unfinished(found.get(method)):
+                continue
+            # Of another seed than Hutchinson's: they would share probes, and not be independent.
+            seed = self._seed + 2 + place
+            for trace in stream_trace(self._objective, method=method, samples=request.probes, seed=seed):
+                found[method] = trace
+                name = METHOD_NAMES.get(method, method)
+                yield Update(f"trace by {name}", trace.progress, picture=False, other_traces=tuple(found.values()))
 
 
 def _unfinished(result: TraceEstimate | ProjectionSample | None) -> bool:

@@ -14,25 +14,30 @@ import traitlets
 
 from curvwidget._checks import check_finite
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
-from curvwidget.curvature.wording import describe
+from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import Directions, Normalization
 from curvwidget.linalg import Eigenpairs
 from curvwidget.objective import Objective
 from curvwidget.runs import End, Executor, Failure, Worker
 from curvwidget.slices import LossSlice
-from curvwidget.widgets.answer import Answerer, Known, Update
+from curvwidget.widgets.answer import Answerer
 from curvwidget.widgets.comparison import predict
 from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
+from curvwidget.widgets.remarks import remark
 from curvwidget.widgets.request import OwnAxis, RandomAxis, Request
 from curvwidget.widgets.surface import Surface
+from curvwidget.widgets.tabbed_views import TabbedViews
+from curvwidget.widgets.trace_plot import TracePlot
+from curvwidget.widgets.update import Known, Update
 from curvwidget.widgets.verdict_bar import VerdictBar
 
 __all__ = ["Explorer", "explore"]
 
 _UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
+_KNOWN = tuple(field.name for field in dataclasses.fields(Known))
 _STATES = ("idle", "computing", "cancelled", "failed")
 
 
@@ -45,6 +50,7 @@ def explore(
     resolution: int = 41,
     planes: int = 200,
     probes: int = 100,
+    trace_methods: Sequence[TraceMethod] = ("hutchinson", "slices"),
     executor: Executor | None = None,
 ) -> Explorer:
     """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
@@ -58,7 +64,9 @@ def explore(
         span: ``"auto"`` for a half-width from the curvature, or one an axis in units of its direction.
         resolution: Points on each axis, odd.
         planes: Number of random planes to compare with.
-        probes: Number of probes for the trace.
+        probes: Number of probes for the trace, of each method.
+        trace_methods: How the trace is estimated, as for `estimate_trace`; ``"hutch++"`` and ``"xtrace"`` hold vectors in memory,
+            a third as many as probes and one and a half times as many.
         executor: Where to compute; None for a thread of the explorer's own, `InlineExecutor` to compute in place.
 
     Returns:
@@ -71,6 +79,7 @@ def explore(
         resolution=resolution,
         planes=planes,
         probes=probes,
+        trace_methods=tuple(trace_methods),
     )
     return Explorer(objective, request=request, seed=seed, executor=executor)
 
@@ -106,6 +115,8 @@ class Explorer(ipywidgets.VBox):
     """The trace by Hutchinson, so far."""
     slice_trace = traitlets.Instance(TraceEstimate, allow_none=True)
     """The trace from slices alone, so far."""
+    other_traces = traitlets.Tuple()
+    """The trace by further methods, as `Request.trace_methods` asks for them, so far."""
     sample = traitlets.Instance(ProjectionSample, allow_none=True)
     """The curvatures of random planes, so far."""
     prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
@@ -154,14 +165,16 @@ class Explorer(ipywidgets.VBox):
         self.surface = Surface()
         self.profiles = Profiles()
         self.curvature_plot = CurvaturePlot()
+        self.trace_plot = TracePlot()
         super().__init__([self.verdict_bar, self._lay_out()], layout=ipywidgets.Layout(width="100%"))
         self.add_class("cw-explorer")
         self._wire()
         self.request = request
 
     def _lay_out(self) -> ipywidgets.HBox:
+        self.tabs = TabbedViews({"Curvatures": self.curvature_plot, "Trace": self.trace_plot})
         views = ipywidgets.GridBox(
-            [self.loss_map, self.surface, self.profiles, self.curvature_plot],
+            [self.loss_map, self.surface, self.profiles, self.tabs],
             layout=ipywidgets.Layout(
                 flex="1 1 auto",
                 min_width="0",
@@ -216,6 +229,11 @@ class Explorer(ipywidgets.VBox):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the explorer."""
         self.close()
+
+    @property
+    def known(self) -> Known:
+        """What is known of the point, whatever plane is shown."""
+        return Known(**{name: getattr(self, name) for name in _KNOWN})
 
     # What follows from it
 
@@ -279,7 +297,7 @@ class Explorer(ipywidgets.VBox):
 
     def _respond(self, request: Request) -> Iterator[Update]:
         with self._worker.lock:
-            known = Known(self.eigenpairs, self.trace, self.slice_trace, self.sample)
+            known = self.known
         return self._answerer.answer(request, known)
 
     def _on_update(self, request: Request, update: Update) -> None:
@@ -287,7 +305,7 @@ class Explorer(ipywidgets.VBox):
         # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can
         # read.
         draw = update.progress >= 1 or now - self._shown_at >= 1 / _UPDATES_PER_SECOND
-        for name in ("eigenpairs", "trace", "slice_trace", "sample"):
+        for name in _KNOWN:
             result = getattr(update, name)
             if result is not None:
                 setattr(self, name, result)
@@ -329,28 +347,14 @@ class Explorer(ipywidgets.VBox):
             plot.curvature = self.curvature
             plot.prediction = self.prediction
             plot.sample = self.sample
+        traces = (self.slice_trace, self.trace, *self.other_traces)
+        self.trace_plot.estimates = tuple(trace for trace in traces if trace is not None)
         if self.curvature is not None:
-            said = describe(
-                self.curvature,
-                trace=self.trace,
-                eigenpairs=self.eigenpairs,
-                sample=self.sample,
-                prediction=self.prediction,
-            )
-            self.verdict_bar.sentence, self.verdict_bar.kind = said.sentence, said.kind or ""
-            self.verdict_bar.facts = self._facts(self.curvature)
-
-    def _facts(self, curvature: ProjectedCurvature) -> list[list[str]]:
-        facts = [
-            ["L(θ)", _number(curvature.loss), "loss at the centre"],
-            ["‖∇L‖", _number(curvature.gradient_norm), "length of the gradient; zero at a critical point"],
-        ]
-        if self.trace is not None:
-            facts.append(["tr H", _with_error(self.trace), "trace of the Hessian by Hutchinson ± standard error"])
-        if self.slice_trace is not None:
-            facts.append(["tr H, slices", _with_error(self.slice_trace), "the same from loss values alone, without derivatives"])
-        facts.append(["N", f"{self.objective.n_parameters:,}".replace(",", " "), "number of parameters"])
-        return facts
+            said = remark(self.objective, self.curvature, self.known, self.prediction)
+            bar = self.verdict_bar
+            with bar.hold_sync():
+                bar.sentence, bar.kind = said.statement.sentence, said.statement.kind or ""
+                bar.facts, bar.notes = [list(fact) for fact in said.facts], list(said.notes)
 
     def _on_end(self, request: Request, end: End) -> None:
         self.loss_map.status = ""
@@ -368,11 +372,3 @@ class Explorer(ipywidgets.VBox):
             self.controls.show_work("failed", 0.0, busy=False)
             self.verdict_bar.sentence = f"{message} (the full traceback is in explorer.error.traceback)"
             self.verdict_bar.kind = "error"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
-
-
-def _with_error(trace: TraceEstimate) -> str:
-    return f"{_number(trace.trace)} ± {_number(trace.stderr)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from curvwidget._checks import check_choice, check_count, check_finite
+from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
 from curvwidget.directions import DISTRIBUTIONS, NORMALIZATIONS, Directions, Distribution, Normalization
 from curvwidget.directions.random import check_seed
 from curvwidget.slices.grid import check_resolution
@@ -86,6 +87,7 @@ class Request:
         blend: How far the plane is turned towards the Hessian's, from 0 (the axes themselves) to 1 (λ_max and λ_min).
         planes: Number of random planes to compare with.
         probes: Number of random probes for the trace, of each method.
+        trace_methods: How the trace is estimated, as for `estimate_trace`.
     """
 
     axes: tuple[AxisSource, AxisSource] = field(default_factory=lambda: (RandomAxis(0, 0), RandomAxis(0, 1)))
@@ -97,6 +99,7 @@ class Request:
     blend: float = 0.0
     planes: int = 200
     probes: int = 100
+    trace_methods: tuple[TraceMethod, ...] = ("hutchinson", "slices")
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered.
@@ -121,6 +124,9 @@ class Request:
             raise ValueError(f"blend must be from 0 to 1, got {self.blend}")
         check_count("planes", self.planes, minimum=0)
         check_count("probes", self.probes, minimum=0)
+        object.__setattr__(self, "trace_methods", tuple(self.trace_methods))
+        for method in self.trace_methods:
+            check_choice("trace_methods", method, TRACE_METHODS)
 
     @property
     def needs_eigenpairs(self) -> bool:

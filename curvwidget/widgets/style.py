@@ -60,6 +60,7 @@ _RULES = """<style>
 .cw-plot .bqplot { min-width: 0; overflow: hidden; }
 .cw-plot .bqplot > svg { min-width: 0; }
 .cw-plot .bqplot > svg.svg-figure { overflow: hidden; }
+.cw-tabs > .widget-tab-contents { display: none; }
 </style>"""
 
 

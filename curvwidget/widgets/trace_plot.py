@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import traitlets
 
 from curvwidget._checks import check_positive
-from curvwidget.curvature.agreement import METHOD_NAMES, compare_traces
+from curvwidget.curvature.agreement import AGREE, METHOD_NAMES, compare_traces
 from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.linalg.trace_estimate import TraceEstimate
 from curvwidget.widgets.style import Key, legend, sentence
@@ -36,7 +37,7 @@ class TracePlot(ipywidgets.VBox):
     """Estimates of tr(H) as they ran: each with the band of its standard error, over what it cost.
 
     The cost is in loss evaluations. Slices need nothing else; a Hessian-vector product counts as `hvp_cost` of them, and the axis
-    says so. The legend has the last numbers, their errors and what was really spent, and a sentence says whether they agree.
+    says so. The legend has the last numbers and their errors, and a sentence says whether they agree.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -126,7 +127,7 @@ class TracePlot(ipywidgets.VBox):
                     curve = Curve(np.array([0.0, cost]), np.repeat(curve.estimates[-1:], 2), np.zeros(2))
                 self._marks.draw_curve(method, curve, place)
             self._legend.value = legend([_key(estimate) for estimate in shown.values()], note=self._note())
-            unit = f"cost in loss evaluations (one Hessian-vector product counts as {format_number(self.hvp_cost, 2)})"
+            unit = f"cost in loss evaluations (one HVP counts as {format_number(self.hvp_cost, 2)})"
             self._label.value = sentence(unit, centered=True)
 
     def _curve(self, estimate: TraceEstimate) -> Curve:
@@ -139,8 +140,14 @@ class TracePlot(ipywidgets.VBox):
     def _note(self) -> str:
         if not self.estimates:
             return "no estimate of the trace yet"
-        pairs = self.agreements
-        return pairs[0] if pairs else ""
+        pairs = [compare_traces(first, second) for first, second in itertools.combinations(self.estimates, 2)]
+        known = [pair for pair in pairs if not math.isnan(pair.in_stderrs)]
+        if len(pairs) < 2 or not known:
+            return f"They {pairs[0].judgement}" if pairs else ""
+        worst = max(known, key=lambda pair: pair.in_stderrs)
+        if worst.in_stderrs <= AGREE:
+            return f"All agree: no two are more than {format_number(worst.in_stderrs, 2)} standard errors apart."
+        return worst.words
 
 
 def _last(curve: Curve) -> tuple[float, float]:
@@ -165,6 +172,5 @@ def _visible(running: list[Curve], last: list[tuple[float, float]]) -> tuple[flo
 
 def _key(estimate: TraceEstimate) -> Key:
     style = STYLES[estimate.method]
-    spent = f"{estimate.evaluations} evaluations" if estimate.method == "slices" else f"{estimate.hvps} HVPs"
     number = format_uncertain(estimate.trace, estimate.stderr)
-    return Key(f"{METHOD_NAMES[estimate.method]} {number} ({spent})", style.color, style.dash, style.marker)
+    return Key(f"{METHOD_NAMES[estimate.method]} {number}", style.color, style.dash, style.marker)

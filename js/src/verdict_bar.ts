@@ -65,16 +65,16 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
     },
     facts: () =>
       facts.replaceChildren(
-        ...model
-          .get("facts")
-          .map(([name, value, tooltip]) =>
-            html(
-              "div",
-              { title: tooltip },
-              html("span", { class: "cw-fact-name" }, name),
-              html("span", { class: "cw-fact-value" }, value),
-            ),
-          ),
+        ...model.get("facts").map(([name, value, tooltip]) => {
+          const [number = "", error] = value.split(" ± ");
+          return html(
+            "div",
+            { title: tooltip },
+            html("span", { class: "cw-fact-name" }, name),
+            html("span", { class: "cw-fact-value" }, number),
+            ...(error === undefined ? [] : [html("span", { class: "cw-fact-error" }, `± ${error}`)]),
+          );
+        }),
       ),
     notes: () => {
       const texts = model.get("notes");

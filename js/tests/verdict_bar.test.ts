@@ -42,6 +42,13 @@ describe("a verdict", () => {
     expect([...el.querySelectorAll(".cw-fact-name")].map((name) => name.textContent)).toEqual(["L(θ)", "N"]);
     expect([...el.querySelectorAll(".cw-fact-value")].map((value) => value.textContent)).toEqual(["0.031", "123"]);
     expect(el.querySelector(".cw-verdict-facts > div")?.getAttribute("title")).toBe("<i>loss</i>");
+    expect(el.querySelector(".cw-fact-error")).toBeNull();
+  });
+
+  it("has an error below the number that it belongs to", () => {
+    const { el } = show({ facts: [["tr H", "7.37 ± 0.22", "trace"]] });
+    const parts = [...el.querySelectorAll(".cw-verdict-facts span")].map((part) => part.textContent);
+    expect(parts).toEqual(["tr H", "7.37", "± 0.22"]);
   });
 
   it("has its notes to unfold, as text, and none where there are none", () => {

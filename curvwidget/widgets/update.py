@@ -1,0 +1,59 @@
+"""What the explorer's worker knows of a point, and what it reports on the way to an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curvwidget.curvature import ProjectedCurvature, ProjectionSample, TraceEstimate
+from curvwidget.linalg import Eigenpairs
+from curvwidget.slices import LossSlice
+
+__all__ = ["Known", "Update"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a point whatever plane is shown; each may be unfinished.
+
+    Attributes:
+        eigenpairs: Both ends of the spectrum.
+        trace: The trace by Hutchinson.
+        slice_trace: The trace from slices alone.
+        sample: The curvatures of random planes.
+        other_traces: The trace by further methods.
+    """
+
+    eigenpairs: Eigenpairs | None = None
+    trace: TraceEstimate | None = None
+    slice_trace: TraceEstimate | None = None
+    sample: ProjectionSample | None = None
+    other_traces: tuple[TraceEstimate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Update:
+    """One result on the way to the answer.
+
+    Attributes:
+        doing: What is being done, in words.
+        progress: Share of that, in [0, 1].
+        picture: Whether the picture itself is still being made, and not what it is compared with.
+        eigenpairs: New eigenpairs, final; None for no news (and so below).
+        curvature: The curvature of the plane that is about to be shown.
+        slice: The plane on the finest grid so far.
+        trace: A better trace by Hutchinson.
+        slice_trace: A better trace from slices.
+        sample: More random planes.
+        other_traces: Traces by further methods, of which one is better.
+    """
+
+    doing: str
+    progress: float
+    picture: bool = True
+    eigenpairs: Eigenpairs | None = None
+    curvature: ProjectedCurvature | None = None
+    slice: LossSlice | None = None
+    trace: TraceEstimate | None = None
+    slice_trace: TraceEstimate | None = None
+    sample: ProjectionSample | None = None
+    other_traces: tuple[TraceEstimate, ...] | None = None
