@@ -1,6 +1,8 @@
 """What the Hessian looks like along directions, what the mean curvature predicts, and what to say about it."""
 
 from curvwidget.curvature.ensemble import sample_projections, stream_projections
+from curvwidget.curvature.fit import fit_slice
+from curvwidget.curvature.graph import graph_curvature
 from curvwidget.curvature.prediction import ProjectionPrediction, predict_projections
 from curvwidget.curvature.project import project_curvature
 from curvwidget.curvature.projected import ProjectedCurvature
@@ -14,6 +16,8 @@ __all__ = [
     "ProjectionSample",
     "TraceEstimate",
     "estimate_trace",
+    "fit_slice",
+    "graph_curvature",
     "predict_projections",
     "project_curvature",
     "sample_projections",

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
 from curvwidget._checks import check_choice, check_count
 from curvwidget._streams import last
 from curvwidget.curvature.differences import DifferenceStep, choose_step, difference_matrix
-from curvwidget.curvature.project import METHODS, ProjectionMethod, project_products
+from curvwidget.curvature.project import project_products
 from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.directions import DISTRIBUTIONS, NORMALIZATIONS, Directions, Distribution, Normalization, random_directions
 from curvwidget.directions.random import check_seed
 from curvwidget.objective import Objective
 
-__all__ = ["sample_projections", "stream_projections"]
+__all__ = ["SAMPLE_METHODS", "SampleMethod", "sample_projections", "stream_projections"]
+
+SampleMethod = Literal["hvp", "difference"]
+SAMPLE_METHODS: tuple[SampleMethod, ...] = ("hvp", "difference")
 
 
 def sample_projections(
@@ -25,7 +29,7 @@ def sample_projections(
     samples: int = 100,
     distribution: Distribution = "gaussian",
     normalization: Normalization = None,
-    method: ProjectionMethod = "hvp",
+    method: SampleMethod = "hvp",
     seed: int = 0,
 ) -> ProjectionSample:
     """Project the Hessian on many random planes.
@@ -37,7 +41,8 @@ def sample_projections(
         samples: Number of planes S.
         distribution: As for `random_directions`.
         normalization: As for `random_directions`.
-        method: As for `project_curvature`.
+        method: ``"hvp"``: by two Hessian-vector products a plane; ``"difference"``: by losses alone, six a plane. Its step is
+            chosen on the first plane and is one length ‖Δθ‖ for all.
         seed: Seed of the whole sample; each plane's own seed follows from it.
 
     Returns:
@@ -64,7 +69,7 @@ def stream_projections(
     samples: int = 100,
     distribution: Distribution = "gaussian",
     normalization: Normalization = None,
-    method: ProjectionMethod = "hvp",
+    method: SampleMethod = "hvp",
     seed: int = 0,
     resume: ProjectionSample | None = None,
 ) -> Iterator[ProjectionSample]:
@@ -88,7 +93,7 @@ def stream_projections(
     samples = check_count("samples", samples)
     check_choice("distribution", distribution, DISTRIBUTIONS)
     check_choice("normalization", normalization, NORMALIZATIONS)
-    check_choice("method", method, METHODS)
+    check_choice("method", method, SAMPLE_METHODS)
     seed = check_seed(seed)
     asked = (distribution, normalization, method, seed)
     if resume is not None and (resume.distribution, resume.normalization, resume.method, resume.seed) != asked:

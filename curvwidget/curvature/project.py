@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from curvwidget._checks import check_choice
 from curvwidget.curvature.differences import choose_step, difference_matrix
+from curvwidget.curvature.fit import fit_projection
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
@@ -17,8 +19,8 @@ from curvwidget.objective import Objective
 __all__ = ["METHODS", "ProjectionMethod", "project_curvature", "project_products"]
 
 Array = np.ndarray[Any, Any]
-ProjectionMethod = Literal["hvp", "difference"]
-METHODS: tuple[ProjectionMethod, ...] = ("hvp", "difference")
+ProjectionMethod = Literal["hvp", "difference", "fit"]
+METHODS: tuple[ProjectionMethod, ...] = ("hvp", "difference", "fit")
 
 # A Hessian-vector product is exact to some tens of roundings of its largest intermediate, which the longest product stands for.
 _ROUNDINGS = 16
@@ -33,13 +35,17 @@ def project_curvature(objective: Objective, directions: Directions, *, method: P
     Args:
         objective: The loss at θ.
         directions: k directions.
-        method: ``"hvp"``: by k Hessian-vector products; ``"difference"``: by differences of losses alone.
+        method: ``"hvp"``: by k Hessian-vector products; ``"difference"``: by second differences of losses alone; ``"fit"``: by
+            the least-squares quadratic of a slice, up to three directions, over a span at which halving it hardly changes the
+            curvature (see `fit_slice`, also for the fit of a slice of one's own).
 
     Returns:
-        The matrix with its eigenvalues (the principal curvatures), the slope, and the error of both.
+        The matrix with its eigenvalues (the principal curvatures) and their error, and the exact slope. It is the curvature of
+        the loss over the coordinates of the slice; `graph_curvature` makes of it that of the surface drawn, where the point is
+        steep or the directions are not orthonormal.
 
     Raises:
-        ValueError: If an option is unknown or the directions have the wrong length.
+        ValueError: If an option is unknown, the directions have the wrong length, or are too many for a fit.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -52,6 +58,9 @@ def project_curvature(objective: Objective, directions: Directions, *, method: P
     if directions.n_parameters != objective.n_parameters:
         raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
     gradient = objective.gradient().double()
+    slope, steepness = (directions.vectors.double() @ gradient).cpu().numpy(), float(gradient.norm())
+    if method == "fit":
+        return replace(fit_projection(objective, directions), gradient=slope, gradient_norm=steepness)
     evaluations = hvps = 0
     notes: tuple[str, ...] = ()
     if method == "hvp":
@@ -64,11 +73,11 @@ def project_curvature(objective: Objective, directions: Directions, *, method: P
     return ProjectedCurvature(
         matrix=matrix,
         principal=np.linalg.eigvalsh(matrix),
-        gradient=(directions.vectors.double() @ gradient).cpu().numpy(),
+        gradient=slope,
         error=error,
         gram=directions.gram,
         loss=objective.loss(),
-        gradient_norm=float(gradient.norm()),
+        gradient_norm=steepness,
         labels=directions.labels,
         method=method,
         hvps=hvps,
