@@ -55,6 +55,10 @@ test-browser: browser env ## The browser tests alone
 test-notebooks: env ## The notebooks alone, each run from top to bottom
 	$(BIN)/python -m pytest -m notebook tests/notebooks $(ARGS)
 
+.PHONY: oracles
+oracles: $(STAMPS)/oracles ## Ours beside other packages' Hessians, which are installed for it
+	ORACLES=required $(BIN)/python -m pytest tests/oracles $(ARGS)
+
 .PHONY: test-js
 test-js: $(NODE_MODULES) ## The front end's tests (vitest)
 	$(NPM) run test
@@ -111,6 +115,10 @@ $(BIN)/pip:
 $(STAMPS)/package: pyproject.toml constraints.txt $(wildcard hatch_build.py) | $(BIN)/pip $(FRONT_END)
 	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/oracles: $(STAMPS)/package
+	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,oracles]'
+	@touch $@
 
 $(STAMPS)/node: tools/ensure_node.sh | $(BIN)/pip
 	sh tools/ensure_node.sh $(VENV)

@@ -67,4 +67,5 @@ def _normalized(weight_g: Tensor, weight_v: Tensor, dim: int) -> Tensor:
 
 def _embed(module: nn.Embedding, padding: Tensor, indices: Tensor) -> Tensor:
     rows = F.embedding(indices, module.weight, None, module.max_norm, module.norm_type)
-    return torch.where((indices == module.padding_idx).unsqueeze(-1), padding.to(rows.dtype), rows)
+    assert module.padding_idx is not None
+    return torch.where(torch.eq(indices, module.padding_idx).unsqueeze(-1), padding.to(rows.dtype), rows)
