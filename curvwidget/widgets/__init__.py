@@ -5,6 +5,8 @@ from curvwidget.widgets.explorer import Explorer, explore
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.request import EigenAxis, GradientAxis, OwnAxis, RandomAxis, Request
+from curvwidget.widgets.saddle_demo import SaddleDemo
+from curvwidget.widgets.saddle_request import SaddleRequest
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.trace_plot import TracePlot
 from curvwidget.widgets.verdict_bar import VerdictBar
@@ -19,6 +21,8 @@ __all__ = [
     "Profiles",
     "RandomAxis",
     "Request",
+    "SaddleDemo",
+    "SaddleRequest",
     "Surface",
     "TracePlot",
     "VerdictBar",
