@@ -19,11 +19,15 @@ from curvwidget.curvature import (
 )
 from curvwidget.directions import (
     Directions,
+    Trajectory,
     blend_directions,
+    directions_between,
     gradient_direction,
     hessian_directions,
     own_directions,
+    place_checkpoints,
     random_directions,
+    trajectory_directions,
 )
 from curvwidget.linalg import (
     Eigenpairs,
@@ -38,12 +42,12 @@ from curvwidget.objective import Objective
 from curvwidget.slices import LossSlice, slice_loss, stream_slice
 
 if TYPE_CHECKING:
-    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface, TracePlot, explore
+    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, SpectrumPlot, Surface, TracePlot, explore
 
 __version__ = "0.1.0.dev0"
 
 # What draws is imported when it is first asked for: a script or a cluster job needs no widget library.
-_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "SaddleDemo", "Surface", "TracePlot", "explore")
+_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "SaddleDemo", "SpectrumPlot", "Surface", "TracePlot", "explore")
 
 __all__ = [
     "CurvaturePlot",
@@ -59,10 +63,13 @@ __all__ = [
     "ProjectionSample",
     "SaddleDemo",
     "SpectralDensity",
+    "SpectrumPlot",
     "Surface",
     "TraceEstimate",
     "TracePlot",
+    "Trajectory",
     "blend_directions",
+    "directions_between",
     "estimate_trace",
     "explore",
     "extreme_eigenpairs",
@@ -71,6 +78,7 @@ __all__ = [
     "graph_curvature",
     "hessian_directions",
     "own_directions",
+    "place_checkpoints",
     "predict_projections",
     "project_curvature",
     "random_directions",
@@ -82,6 +90,7 @@ __all__ = [
     "stream_slice",
     "stream_spectral_density",
     "stream_trace",
+    "trajectory_directions",
 ]
 
 

@@ -7,6 +7,7 @@ from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.request import EigenAxis, GradientAxis, OwnAxis, RandomAxis, Request
 from curvwidget.widgets.saddle_demo import SaddleDemo
 from curvwidget.widgets.saddle_request import SaddleRequest
+from curvwidget.widgets.spectrum_plot import SpectrumPlot
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.trace_plot import TracePlot
 from curvwidget.widgets.verdict_bar import VerdictBar
@@ -23,6 +24,7 @@ __all__ = [
     "Request",
     "SaddleDemo",
     "SaddleRequest",
+    "SpectrumPlot",
     "Surface",
     "TracePlot",
     "VerdictBar",

@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator
 
 import numpy as np
 
-from curvwidget._interrupt import shielded
 from curvwidget.curvature import ProjectionSample, TraceEstimate, project_curvature, stream_projections, stream_trace
 from curvwidget.curvature.agreement import METHOD_NAMES
+from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import (
     Directions,
     blend_directions,
@@ -16,20 +16,25 @@ from curvwidget.directions import (
     gradient_direction,
     random_directions,
 )
-from curvwidget.linalg import Eigenpairs, stream_eigenpairs
+from curvwidget.linalg import Eigenpairs, SpectralDensity, stream_eigenpairs, stream_spectral_density
 from curvwidget.objective import Objective
 from curvwidget.slices import span_from_curvature, stream_slice
+from curvwidget.widgets.kept_stream import KeptStream
 from curvwidget.widgets.request import AxisSource, EigenAxis, GradientAxis, RandomAxis, Request
 from curvwidget.widgets.update import Known, Update
 
 __all__ = ["Answerer"]
 
+_STEPS = 80  # of Lanczos a probe of the spectral density, where memory allows
+_FEWEST_STEPS = 10
+_LANCZOS_BYTES = 2**30  # that the vectors of a probe may take
+
 
 class Answerer:
     """Turns requests about one objective into streams of updates.
 
-    A search for eigenpairs that a newer request interrupts is taken up where it stopped; trace and planes go on from the
-    snapshots that are known.
+    What a newer request interrupts is taken up where it stopped: eigenpairs, density and the traces that cannot be resumed from
+    their streams, the others and planes from the snapshots that are known.
     """
 
     def __init__(self, objective: Objective, *, largest: int = 1, smallest: int = 1, seed: int = 0) -> None:
@@ -46,7 +51,11 @@ class Answerer:
         self._largest = max(1, min(largest, objective.n_parameters - 1))
         self._smallest = min(smallest, objective.n_parameters - self._largest)
         self._seed = seed
-        self._search: Iterator[Eigenpairs] | None = None
+        self._eigenpairs = KeptStream(
+            lambda: stream_eigenpairs(objective, largest=self._largest, smallest=self._smallest, seed=seed)
+        )
+        self._densities: dict[int, KeptStream[SpectralDensity]] = {}
+        self._traces: dict[tuple[str, int], KeptStream[TraceEstimate]] = {}
 
     def answer(self, request: Request, known: Known) -> Iterator[Update]:
         """Answer one request.
@@ -103,27 +112,12 @@ class Answerer:
         return gradient_direction(self._objective) if isinstance(axis, GradientAxis) else axis.direction
 
     def _find_eigenpairs(self, *, picture: bool) -> Generator[Update, None, Eigenpairs]:
-        if self._search is None:
-            self._search = stream_eigenpairs(self._objective, largest=self._largest, smallest=self._smallest, seed=self._seed)
-        latest: Eigenpairs | None = None
-        while True:
-            try:
-                # The search outlives an interruption: it stops only between its steps.
-                with shielded():
-                    latest = next(self._search)
-            except StopIteration:
-                break
-            except BaseException:
-                self._search = None
-                raise
-            if latest.progress >= 1:
-                break
-            yield Update(f"eigenvectors, {latest.hvps} products", latest.progress, picture)
-        self._search = None
-        if latest is None:
-            raise RuntimeError("the search for eigenpairs ended without a result")
-        yield Update("eigenvectors", 1.0, picture, eigenpairs=latest)
-        return latest
+        for pairs in self._eigenpairs:
+            if pairs.progress >= 1:
+                yield Update("eigenvectors", 1.0, picture, eigenpairs=pairs)
+                return pairs
+            yield Update(f"eigenvectors, {pairs.hvps} products", pairs.progress, picture)
+        raise RuntimeError("the search for eigenpairs ended without a result")
 
     def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[Update]:
         objective = self._objective
@@ -164,6 +158,7 @@ class Answerer:
                 resume=earlier,
             ):
                 yield Update(f"{len(sample)} of {request.planes} random planes", sample.progress, picture=False, sample=sample)
+        yield from self._find_density(request, known)
         if request.probes and "slices" in methods and _unfinished(known.slice_trace):
             for trace in stream_trace(
                 objective, method="slices", samples=request.probes, seed=seed + 1, resume=known.slice_trace
@@ -178,13 +173,30 @@ class Answerer:
         for place, method in enumerate(others):
             if not _unfinished(found.get(method)):
                 continue
-            # Of another seed than Hutchinson's: they would share probes, and not be independent.
-            seed = self._seed + 2 + place
-            for trace in stream_trace(self._objective, method=method, samples=request.probes, seed=seed):
+            for trace in self._trace_stream(method, request.probes, place):
                 found[method] = trace
                 name = METHOD_NAMES.get(method, method)
                 yield Update(f"trace by {name}", trace.progress, picture=False, other_traces=tuple(found.values()))
 
+    def _trace_stream(self, method: TraceMethod, samples: int, place: int) -> KeptStream[TraceEstimate]:
+        # Of another seed than Hutchinson's: they would share probes, and not be independent.
+        seed = self._seed + 2 + place
+        return self._traces.setdefault(
+            (method, samples), KeptStream(lambda: stream_trace(self._objective, method=method, samples=samples, seed=seed))
+        )
 
-def _unfinished(result: TraceEstimate | ProjectionSample | None) -> bool:
+    def _find_density(self, request: Request, known: Known) -> Iterator[Update]:
+        if not request.spectrum_probes or not _unfinished(known.density):
+            return
+        probes, objective = request.spectrum_probes, self._objective
+        held = _LANCZOS_BYTES // (objective.n_parameters * objective.theta.element_size())
+        steps = int(max(_FEWEST_STEPS, min(_STEPS, held)))
+        stream = self._densities.setdefault(
+            probes, KeptStream(lambda: stream_spectral_density(objective, probes=probes, steps=steps, seed=self._seed))
+        )
+        for density in stream:
+            yield Update(f"spectrum, {density.hvps} products", density.progress, picture=False, density=density)
+
+
+def _unfinished(result: TraceEstimate | ProjectionSample | SpectralDensity | None) -> bool:
     return result is None or result.progress < 1

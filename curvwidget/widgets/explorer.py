@@ -16,7 +16,7 @@ from curvwidget._checks import check_finite
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
 from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import Directions, Normalization
-from curvwidget.linalg import Eigenpairs
+from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.objective import Objective
 from curvwidget.runs import End, Executor, Failure, Worker
 from curvwidget.slices import LossSlice
@@ -27,7 +27,8 @@ from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.remarks import remark
-from curvwidget.widgets.request import OwnAxis, RandomAxis, Request
+from curvwidget.widgets.request import EigenAxis, OwnAxis, RandomAxis, Request
+from curvwidget.widgets.spectrum_plot import SpectrumPlot
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.tabbed_views import TabbedViews
 from curvwidget.widgets.trace_plot import TracePlot
@@ -51,6 +52,7 @@ def explore(
     planes: int = 200,
     probes: int = 100,
     trace_methods: Sequence[TraceMethod] = ("hutchinson", "slices"),
+    spectrum_probes: int = 4,
     executor: Executor | None = None,
 ) -> Explorer:
     """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
@@ -67,6 +69,7 @@ def explore(
         probes: Number of probes for the trace, of each method.
         trace_methods: How the trace is estimated, as for `estimate_trace`; ``"hutch++"`` and ``"xtrace"`` hold vectors in memory,
             a third as many as probes and one and a half times as many.
+        spectrum_probes: Number of probes for the density of all eigenvalues, each up to 80 products; 0 leaves it out.
         executor: Where to compute; None for a thread of the explorer's own, `InlineExecutor` to compute in place.
 
     Returns:
@@ -80,6 +83,7 @@ def explore(
         planes=planes,
         probes=probes,
         trace_methods=tuple(trace_methods),
+        spectrum_probes=spectrum_probes,
     )
     return Explorer(objective, request=request, seed=seed, executor=executor)
 
@@ -117,6 +121,8 @@ class Explorer(ipywidgets.VBox):
     """The trace from slices alone, so far."""
     other_traces = traitlets.Tuple()
     """The trace by further methods, as `Request.trace_methods` asks for them, so far."""
+    density = traitlets.Instance(SpectralDensity, allow_none=True)
+    """The density of all eigenvalues, so far."""
     sample = traitlets.Instance(ProjectionSample, allow_none=True)
     """The curvatures of random planes, so far."""
     prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
@@ -165,6 +171,7 @@ class Explorer(ipywidgets.VBox):
         self.surface = Surface()
         self.profiles = Profiles()
         self.curvature_plot = CurvaturePlot()
+        self.spectrum_plot = SpectrumPlot()
         self.trace_plot = TracePlot()
         super().__init__([self.verdict_bar, self._lay_out()], layout=ipywidgets.Layout(width="100%"))
         self.add_class("cw-explorer")
@@ -172,7 +179,7 @@ class Explorer(ipywidgets.VBox):
         self.request = request
 
     def _lay_out(self) -> ipywidgets.HBox:
-        self.tabs = TabbedViews({"Curvatures": self.curvature_plot, "Trace": self.trace_plot})
+        self.tabs = TabbedViews({"Curvatures": self.curvature_plot, "Spectrum": self.spectrum_plot, "Trace": self.trace_plot})
         views = ipywidgets.GridBox(
             [self.loss_map, self.surface, self.profiles, self.tabs],
             layout=ipywidgets.Layout(
@@ -188,6 +195,7 @@ class Explorer(ipywidgets.VBox):
     def _wire(self) -> None:
         self.loss_map.observe(self._on_map_probe, "probe")
         self.curvature_plot.observe(self._on_plane_selected, "selected")
+        self.spectrum_plot.observe(self._on_eigenvalue_selected, "selected")
         self.controls.scale.observe(self._on_scale, "value")
         ipywidgets.link((self.controls.show_model, "value"), (self.loss_map, "show_model"))
 
@@ -247,6 +255,9 @@ class Explorer(ipywidgets.VBox):
                 self.request = request  # comes back here
                 return
             self.controls.show_request(request)
+            picked = self.spectrum_plot.selected
+            if picked is not None and self._eigen_axis(picked) not in request.axes:
+                self.spectrum_plot.selected = None
             self.state, self.error = "computing", None
             self.controls.show_work("…", 0.0, busy=True)
             self._worker.submit(request)
@@ -287,6 +298,20 @@ class Explorer(ipywidgets.VBox):
             if change["new"] is not None and self.sample is not None and change["new"] < len(self.sample):
                 seed = int(self.sample.seeds[change["new"]])
                 self._ask(dataclasses.replace(self.request, axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)), blend=0.0))
+
+    def _on_eigenvalue_selected(self, change: dict[str, Any]) -> None:
+        # From the upper end it becomes the first axis, from the lower end the second.
+        with self._worker.lock:
+            if change["new"] is None or self.eigenpairs is None:
+                return
+            axis = self._eigen_axis(change["new"])
+            first, second = self.request.axes
+            axes = (axis, second) if axis.rank >= 0 else (first, axis)
+            self._ask(dataclasses.replace(self.request, axes=axes, blend=0.0))
+
+    def _eigen_axis(self, index: int) -> EigenAxis:
+        assert self.eigenpairs is not None
+        return EigenAxis(index if index < self.eigenpairs.largest else index - len(self.eigenpairs.values))
 
     def _on_scale(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
@@ -347,6 +372,11 @@ class Explorer(ipywidgets.VBox):
             plot.curvature = self.curvature
             plot.prediction = self.prediction
             plot.sample = self.sample
+        spectrum = self.spectrum_plot
+        with spectrum.hold_trait_notifications():
+            if spectrum.eigenpairs is not self.eigenpairs:
+                spectrum.eigenpairs = self.eigenpairs
+            spectrum.density = self.density
         traces = (self.slice_trace, self.trace, *self.other_traces)
         self.trace_plot.estimates = tuple(trace for trace in traces if trace is not None)
         if self.curvature is not None:

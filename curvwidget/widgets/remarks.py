@@ -13,7 +13,7 @@ from curvwidget.curvature.agreement import METHOD_NAMES, compare_traces
 from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.wording import Statement, describe
 from curvwidget.directions import directions_from_eigenpairs
-from curvwidget.linalg import Eigenpairs
+from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.objective import Objective
 from curvwidget.widgets.update import Known
 
@@ -57,6 +57,7 @@ def remark(objective: Objective, curvature: ProjectedCurvature, known: Known, pr
         *_on_eigenpairs(known.eigenpairs),
         *_on_agreement(traces),
         *_on_samples(traces, known.sample),
+        *_on_density(known.density),
         *_on_prediction(known, prediction),
         *(f"{_title(trace)}: {_sentence(note)}" for trace in traces if trace is not known.trace for note in trace.notes),
         *(f"About the loss: {_sentence(note)}" for note in objective.notes),
@@ -135,6 +136,18 @@ def _on_samples(traces: Sequence[TraceEstimate], sample: ProjectionSample | None
     if count:
         share = sample.probabilities["saddle"] * len(sample) / count
         yield f"Share of saddles among random planes: {_share_words(share, count)}."
+
+
+def _on_density(density: SpectralDensity | None) -> Iterator[str]:
+    if density is None or density.progress < 1:
+        return
+    mean = format_uncertain(density.mean_curvature, density.mean_curvature_stderr)
+    count = len(density.nodes)
+    yield (
+        f"Density of eigenvalues from {count} {'probe' if count == 1 else 'probes'} of up to {density.steps} products "
+        f"({density.hvps} HVPs), broadened by σ = {format_number(density.broadening, 2)}; its mean, tr(H)/N, is {mean}."
+    )
+    yield from (f"Density of eigenvalues: {_sentence(note)}" for note in density.notes)
 
 
 def _share_words(share: float, count: int) -> str:

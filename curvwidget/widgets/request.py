@@ -88,6 +88,7 @@ class Request:
         planes: Number of random planes to compare with.
         probes: Number of random probes for the trace, of each method.
         trace_methods: How the trace is estimated, as for `estimate_trace`.
+        spectrum_probes: Number of random probes for the density of all eigenvalues; 0 leaves it out.
     """
 
     axes: tuple[AxisSource, AxisSource] = field(default_factory=lambda: (RandomAxis(0, 0), RandomAxis(0, 1)))
@@ -100,6 +101,7 @@ class Request:
     planes: int = 200
     probes: int = 100
     trace_methods: tuple[TraceMethod, ...] = ("hutchinson", "slices")
+    spectrum_probes: int = 4
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered.
@@ -124,6 +126,7 @@ class Request:
             raise ValueError(f"blend must be from 0 to 1, got {self.blend}")
         check_count("planes", self.planes, minimum=0)
         check_count("probes", self.probes, minimum=0)
+        check_count("spectrum_probes", self.spectrum_probes, minimum=0)
         object.__setattr__(self, "trace_methods", tuple(self.trace_methods))
         for method in self.trace_methods:
             check_choice("trace_methods", method, TRACE_METHODS)

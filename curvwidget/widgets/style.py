@@ -32,7 +32,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 Dash = Literal["solid", "dashed", "dotted", "dash_dotted"]
-Marker = Literal["circle", "ring", "diamond", "square", "triangle-up", "bar", "band"]
+Marker = Literal["circle", "ring", "diamond", "square", "triangle-up", "cross", "bar", "band"]
 
 # Okabe and Ito's colours, "Color universal design", 2008, moved to a lightness that has a contrast of at least 3 : 1 (WCAG 2,
 # graphical objects) on a white and on a #111 page.
@@ -247,6 +247,7 @@ def _swatch(key: Key) -> str:
         "diamond": '<path d="M13 0.5 L18 6 L13 11.5 L8 6 Z" {}/>',
         "square": '<rect x="9" y="2" width="8" height="8" {}/>',
         "triangle-up": '<path d="M13 1 L18 10.5 L8 10.5 Z" {}/>',
+        "cross": '<path d="M11 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z" {}/>',
         "bar": '<line x1="13" y1="0" x2="13" y2="12" {}/>',
     }
     if key.marker in shapes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from curvwidget.curvature import ProjectedCurvature, ProjectionSample, TraceEstimate
-from curvwidget.linalg import Eigenpairs
+from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.slices import LossSlice
 
 __all__ = ["Known", "Update"]
@@ -21,6 +21,7 @@ class Known:
         slice_trace: The trace from slices alone.
         sample: The curvatures of random planes.
         other_traces: The trace by further methods.
+        density: The density of all eigenvalues.
     """
 
     eigenpairs: Eigenpairs | None = None
@@ -28,6 +29,7 @@ class Known:
     slice_trace: TraceEstimate | None = None
     sample: ProjectionSample | None = None
     other_traces: tuple[TraceEstimate, ...] = ()
+    density: SpectralDensity | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Update:
         slice_trace: A better trace from slices.
         sample: More random planes.
         other_traces: Traces by further methods, of which one is better.
+        density: A better density of all eigenvalues.
     """
 
     doing: str
@@ -57,3 +60,4 @@ class Update:
     slice_trace: TraceEstimate | None = None
     sample: ProjectionSample | None = None
     other_traces: tuple[TraceEstimate, ...] | None = None
+    density: SpectralDensity | None = None

@@ -136,6 +136,30 @@ def test_a_point_picked_among_the_random_planes_becomes_the_plane_shown() -> Non
     np.testing.assert_array_equal(explorer.curvature.matrix, explorer.sample.matrices[7])
 
 
+def test_an_eigenvalue_that_is_clicked_becomes_an_axis() -> None:
+    explorer = inline()
+    explorer.spectrum_plot.selected = 1
+    assert explorer.request.axes == (RandomAxis(0, 0), EigenAxis(-1))
+    explorer.spectrum_plot.selected = 0
+    assert explorer.request.axes == (EigenAxis(0), EigenAxis(-1))
+    np.testing.assert_allclose(explorer.curvature.principal, [-2, 3], atol=1e-2)
+    assert explorer.spectrum_plot.selected == 0
+    explorer.new_random_plane()
+    assert explorer.spectrum_plot.selected is None
+
+
+def test_the_tabs_show_the_traces_and_the_density_that_were_computed() -> None:
+    explorer = inline(trace_methods=("slices", "hutchinson", "hutch++", "xtrace", "exact"))
+    assert [trace.method for trace in explorer.trace_plot.estimates] == ["slices", "hutchinson", "hutch++", "xtrace", "exact"]
+    assert explorer.other_traces[-1].trace == pytest.approx(32 - 8 + 2 - 1)
+    assert len({trace.seed for trace in explorer.trace_plot.estimates}) == 5
+    assert explorer.spectrum_plot.density is explorer.density
+    assert explorer.density.progress == 1
+    mean, error = explorer.density.moment(1)
+    assert abs(mean - 25 / 40) < 4 * error
+    assert explorer.spectrum_plot.eigenpairs is explorer.eigenpairs
+
+
 def test_own_directions_can_be_set_from_python() -> None:
     explorer = inline()
     own = cw.own_directions(explorer.objective, torch.eye(2, 40), labels=["mine", "yours"])
@@ -265,6 +289,8 @@ def test_the_users_model_is_bit_equal_after_exploring_and_cancelling() -> None:
         ({"normalization": "x"}, "normalization must be one of"),
         ({"axes": (RandomAxis(0),)}, "axes must be two"),
         ({"planes": -1}, "planes must be at least 0"),
+        ({"spectrum_probes": -1}, "spectrum_probes must be at least 0"),
+        ({"trace_methods": ("guess",)}, "trace_methods must be one of"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_refused(changes, message) -> None:

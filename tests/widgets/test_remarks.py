@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import curvwidget as cw
-from curvwidget.linalg import Eigenpairs, TraceEstimate
+from curvwidget.linalg import Eigenpairs, TraceEstimate, spectral_density
 from curvwidget.widgets.comparison import predict
 from curvwidget.widgets.remarks import Remarks, remark
 from curvwidget.widgets.request import Request
@@ -125,6 +125,15 @@ def test_a_prediction_that_is_not_to_be_trusted_says_so(objective, known) -> Non
     assert found(say(objective, known), "How the law of random planes is predicted: closed form.")
     filtered = dataclasses.replace(known, sample=dataclasses.replace(known.sample, normalization="filter"))
     assert found(say(objective, filtered, Request(normalization="filter")), "No prediction is drawn for filter-normalized")
+
+
+def test_the_density_says_what_it_cost_and_how_well_its_mean_is_known(objective, known) -> None:
+    density = spectral_density(objective, probes=3, steps=10)
+    said = say(objective, dataclasses.replace(known, density=dataclasses.replace(density, notes=("not symmetric",))))
+    mean, error = density.moment(1)
+    assert found(said, f"from 3 probes of up to 10 products ({density.hvps} HVPs)")
+    assert found(said, f"tr(H)/N, is {mean:.3g} ± {error:.2g}")
+    assert found(said, "Density of eigenvalues: not symmetric.")
 
 
 def test_nothing_but_the_plane_is_enough_to_say_something(objective) -> None:
