@@ -42,7 +42,17 @@ from curvwidget.objective import Objective
 from curvwidget.slices import LossSlice, slice_loss, stream_slice
 
 if TYPE_CHECKING:
-    from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, SpectrumPlot, Surface, TracePlot, explore
+    from curvwidget.widgets import (
+        CurvaturePlot,
+        Explorer,
+        LossMap,
+        Profiles,
+        SaddleDemo,
+        SpectrumPlot,
+        Surface,
+        TracePlot,
+        explore,
+    )
 
 __version__ = "0.1.0.dev0"
 
