@@ -57,7 +57,8 @@ def project_curvature(objective: Objective, directions: Directions, *, method: P
     check_choice("method", method, METHODS)
     if directions.n_parameters != objective.n_parameters:
         raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
-    gradient = objective.gradient().double()
+    gradient = objective.gradient()
+    directions, gradient = directions.beside(gradient), gradient.double()
     slope, steepness = (directions.vectors.double() @ gradient).cpu().numpy(), float(gradient.norm())
     if method == "fit":
         return replace(fit_projection(objective, directions), gradient=slope, gradient_norm=steepness)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,19 @@ class Directions(ArrayResult):
             seed=self.seed,
             normalization=self.normalization,
         )
+
+    def beside(self, place: Tensor) -> Directions:
+        """Return the directions where a tensor lies, in its dtype: those from a file lie on the CPU, whatever computes with them.
+
+        Args:
+            place: Any tensor, an objective's θ say.
+
+        Returns:
+            The directions; themselves where they lie there.
+        """
+        if (self.vectors.device, self.vectors.dtype) == (place.device, place.dtype):
+            return self
+        return replace(self, vectors=self.vectors.to(place))
 
     @property
     def n_parameters(self) -> int:

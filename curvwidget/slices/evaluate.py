@@ -79,7 +79,7 @@ def stream_slice(
         raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
     resolutions = check_resolution(resolution, count)
     spans = None if isinstance(span, str) and span == "auto" else check_span(span, count)
-    return _walk(objective, directions, spans, resolutions)
+    return _walk(objective, directions.beside(objective.theta), spans, resolutions)
 
 
 def _walk(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from curvwidget._checks import check_positive
 from curvwidget.directions import Directions
@@ -17,6 +18,7 @@ Array = np.ndarray[Any, Any]
 
 _CHANGE = 0.1  # of the loss: enough to be seen, little enough for the curvature at θ to be what is seen
 _LEAST_CHANGE = 1e-3  # of a loss near zero, where a tenth of it would be rounding
+_ROUGH_STEP = 1e-2  # of ‖θ‖ (or of 1): a difference that is meant to choose a span, not to be shown
 _REACH = 0.5  # a step is at most this share of ‖θ‖ (or of 1 near θ = 0): farther out a local picture says nothing
 
 
@@ -46,20 +48,33 @@ def auto_span(objective: Objective, directions: Directions) -> tuple[float, ...]
 
     Args:
         objective: The loss at θ.
-        directions: k directions; costs one HVP each.
+        directions: k directions; costs one HVP each, or two losses where the loss has no second derivative in PyTorch.
 
     Returns:
         k half-widths, in units of the directions.
     """
-    products = objective.hvp(directions.vectors).double()
+    directions = directions.beside(objective.theta)
     vectors = directions.vectors.double()
     return span_from_curvature(
         loss=objective.loss(),
         gradient=(vectors @ objective.gradient().double()).cpu().numpy(),
-        curvature=(vectors * products).sum(dim=1).cpu().numpy(),
+        curvature=_curvature_along(objective, directions),
         norms=directions.norms,
         theta_norm=float(objective.theta.double().norm()),
     )
+
+
+def _curvature_along(objective: Objective, directions: Directions) -> Array:
+    # vᵀHv of each direction; roughly, where only differences of the loss are to be had.
+    vectors = directions.vectors
+    try:
+        return np.asarray((vectors.double() * objective.hvp(vectors).double()).sum(dim=1).cpu().numpy())
+    except NotImplementedError:
+        theta = objective.theta
+        lengths = _ROUGH_STEP * max(float(theta.double().norm()), 1.0) / directions.norms
+        steps = vectors * torch.from_numpy(lengths).to(vectors).unsqueeze(1)
+        around = (objective.losses(theta + steps) + objective.losses(theta - steps)).numpy()
+        return np.asarray((around - 2 * objective.loss()) / lengths**2)
 
 
 def span_from_curvature(*, loss: float, gradient: Array, curvature: Array, norms: Array, theta_norm: float) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import curvwidget as cw
 from curvwidget import Directions
 
 
@@ -66,3 +67,21 @@ def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
     np.savez(tmp_path / "other.npz", a=np.ones(2))
     with pytest.raises(ValueError, match=r"must be a file written by Directions\.save"):
         Directions.load(tmp_path / "other.npz")
+
+
+def test_directions_go_where_a_tensor_lies_and_keep_what_they_are() -> None:
+    directions = pair(eigenvalues=np.array([2.0, 1.0]), seed=4)
+    assert directions.beside(torch.zeros(3, dtype=torch.float64)) is directions
+    moved = directions.beside(torch.zeros(3))
+    assert torch.equal(moved.vectors, directions.vectors.float())
+    assert (moved.labels, moved.seed, moved.eigenvalues) == (directions.labels, 4, directions.eigenvalues)
+
+
+def test_directions_in_another_dtype_give_what_they_give_in_the_objectives() -> None:
+    objective = cw.Objective.from_function(lambda t: (t**2).sum() + t[0] ** 3, torch.ones(3, dtype=torch.float64))
+    single, double = pair(vectors=torch.eye(2, 3)), pair()
+    for method in ("hvp", "difference", "fit"):
+        seen, truth = (cw.project_curvature(objective, directions, method=method) for directions in (single, double))
+        np.testing.assert_array_equal(seen.matrix, truth.matrix)
+    planes = [cw.slice_loss(objective, directions, resolution=3) for directions in (single, double)]
+    np.testing.assert_array_equal(planes[0].values, planes[1].values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import curvwidget as cw
 from curvwidget.objective import Objective
+from curvwidget.slices.span import span_from_curvature
 from tests.cases import named_parameters
 from tests.objective.conftest import process_state
 
@@ -123,3 +125,12 @@ def test_a_kernel_that_is_forced_is_named_and_curvature_comes_from_the_loss() ->
     assert abs(seen.matrix - expected).max() <= max(seen.error, 1e-3 * abs(expected).max())
     trace = cw.estimate_trace(objective, method="slices", samples=60)
     assert abs(trace.trace - float(H.trace())) < 4 * trace.stderr
+    plane = cw.slice_loss(objective, directions, resolution=3)  # its span is chosen from the losses, too
+    span = span_from_curvature(
+        loss=objective.loss(),
+        gradient=seen.gradient,
+        curvature=np.diag(expected),
+        norms=directions.norms,
+        theta_norm=float(objective.theta.norm()),
+    )
+    np.testing.assert_allclose([axis[-1] for axis in plane.axes], span, rtol=0.1)  # two digits, of a rough curvature

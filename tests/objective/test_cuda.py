@@ -1,0 +1,108 @@
+"""On a GPU: the same numbers as on the CPU, whatever comes from where."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import curvwidget as cw
+from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
+from tests.cases import CASES, Case, case_named
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+with_model = pytest.mark.parametrize("case", [case for case in CASES if case.name != "quadratic form"], ids=str)
+CLOSE = {"rtol": 1e-8, "atol": 1e-9}
+
+
+@pytest.fixture(autouse=True)
+def untouched_generator() -> Iterator[None]:
+    """The generator of the device belongs to the user as that of the CPU does."""
+    before = torch.cuda.get_rng_state()
+    yield
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@with_model
+def test_loss_gradient_and_products_are_those_of_the_cpu(case: Case) -> None:
+    problem = case.build()
+    here, there = problem.objective(), problem.objective(device="cuda")
+    assert there.device.type == "cuda"
+    assert all(parameter.device.type == "cpu" for parameter in problem.model.parameters())
+    assert there.loss() == pytest.approx(here.loss(), rel=1e-10)
+    losses = there.losses(torch.stack([here.theta, here.theta + 0.1]))  # points may come from the CPU
+    assert losses.device.type == "cpu"
+    torch.testing.assert_close(losses, here.losses(torch.stack([here.theta, here.theta + 0.1])), **CLOSE)
+    torch.testing.assert_close(there.gradient().cpu(), here.gradient(), **CLOSE)
+    vectors = torch.randn(3, here.n_parameters, dtype=torch.float64)
+    torch.testing.assert_close(there.hvp(vectors).cpu(), here.hvp(vectors), **CLOSE)
+
+
+@pytest.mark.parametrize("method", TRACE_METHODS)
+def test_traces_are_those_of_the_cpu_for_the_same_seed(method: TraceMethod) -> None:
+    problem = case_named("MLP with tanh").build()
+    one, other = (cw.estimate_trace(problem.objective(device=place), method=method, samples=12) for place in ("cpu", "cuda"))
+    np.testing.assert_allclose(other.samples, one.samples, rtol=1e-4 if method == "slices" else 1e-7, atol=1e-6)
+
+
+def test_eigenpairs_density_projections_and_slices_are_those_of_the_cpu() -> None:
+    problem = case_named("convolution with BatchNorm").build()
+    here, there = problem.objective(), problem.objective(device="cuda")
+    pairs = [cw.extreme_eigenpairs(objective, tol=1e-8) for objective in (here, there)]
+    np.testing.assert_allclose(pairs[1].values, pairs[0].values, rtol=1e-8)
+    samples = [cw.sample_projections(objective, samples=4) for objective in (here, there)]
+    np.testing.assert_allclose(samples[1].matrices, samples[0].matrices, rtol=1e-7, atol=1e-8)
+    planes = [cw.slice_loss(objective, cw.random_directions(objective), resolution=5) for objective in (here, there)]
+    np.testing.assert_allclose(planes[1].values, planes[0].values, rtol=1e-8)
+
+
+def test_directions_from_a_file_are_moved_to_where_the_objective_is(tmp_path: Path) -> None:
+    problem = case_named("MLP with tanh").build()
+    there = problem.objective(device="cuda")
+    cw.random_directions(there).save(tmp_path / "directions.npz")
+    loaded = cw.Directions.load(tmp_path / "directions.npz")
+    assert loaded.vectors.device.type == "cpu"
+    for method in ("hvp", "difference"):
+        seen = cw.project_curvature(there, loaded, method=method)
+        truth = cw.project_curvature(problem.objective(), loaded, method=method)
+        np.testing.assert_allclose(seen.matrix, truth.matrix, rtol=1e-4, atol=1e-5)
+    assert cw.slice_loss(there, loaded, resolution=3).values.shape == (3, 3)
+
+
+def test_recurrent_layers_have_derivatives_without_cudnn_which_is_put_back() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.LSTM(3, 4, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x)[0][:, -1]
+
+    before = torch.backends.cudnn.enabled
+    model, x, y = Last().double(), torch.randn(6, 3, 3).double(), torch.arange(6) % 4
+    here, there = (cw.Objective(model, F.cross_entropy, (x, y), device=place) for place in ("cpu", "cuda"))
+    v = torch.randn(here.n_parameters, dtype=torch.float64)
+    torch.testing.assert_close(there.hvp(v).cpu(), here.hvp(v), **CLOSE)
+    assert torch.backends.cudnn.enabled is before
+
+
+def test_a_model_on_two_devices_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2).cuda())
+    with pytest.raises(ValueError, match="model must be on one device, got cpu, cuda:0; say device="):
+        cw.Objective(model, F.cross_entropy, (torch.randn(4, 3), torch.arange(4) % 2))
+    with contextlib.suppress(RuntimeError):  # their forward pass may not agree; that is theirs to say
+        cw.Objective(model, F.cross_entropy, (torch.randn(4, 3), torch.arange(4) % 2), device="cuda")
+
+
+def test_data_on_the_cpu_is_moved_once() -> None:
+    x, y = torch.randn(8, 3), torch.arange(8) % 2
+    objective = cw.Objective(nn.Linear(3, 2).cuda(), F.cross_entropy, (x, y))
+    assert objective._risk.batches.items[0][0].device.type == "cuda"
+    assert objective._risk.batches.items[0][0].data_ptr() == objective._risk.batches.items[0][0].to("cuda").data_ptr()
