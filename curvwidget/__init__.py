@@ -39,7 +39,7 @@ from curvwidget.linalg import (
     stream_spectral_density,
 )
 from curvwidget.objective import Objective
-from curvwidget.slices import LossSlice, slice_loss, stream_slice
+from curvwidget.slices import Descent, LossSlice, find_descent, slice_loss, stream_descent, stream_slice
 
 if TYPE_CHECKING:
     from curvwidget.widgets import (
@@ -61,6 +61,7 @@ _WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "SaddleDemo", "S
 
 __all__ = [
     "CurvaturePlot",
+    "Descent",
     "Directions",
     "Eigenpairs",
     "Explorer",
@@ -83,6 +84,7 @@ __all__ = [
     "estimate_trace",
     "explore",
     "extreme_eigenpairs",
+    "find_descent",
     "fit_slice",
     "gradient_direction",
     "graph_curvature",
@@ -95,6 +97,7 @@ __all__ = [
     "sample_projections",
     "slice_loss",
     "spectral_density",
+    "stream_descent",
     "stream_eigenpairs",
     "stream_projections",
     "stream_slice",
