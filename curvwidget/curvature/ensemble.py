@@ -7,10 +7,11 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+import torch
 
 from curvwidget._checks import check_choice, check_count
 from curvwidget._streams import last
-from curvwidget.curvature.differences import DifferenceStep, choose_step, difference_matrix
+from curvwidget.curvature.differences import DifferenceStep, choose_step, difference_matrix, second_differences
 from curvwidget.curvature.project import project_products
 from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.directions import DISTRIBUTIONS, NORMALIZATIONS, Directions, Distribution, Normalization, random_directions
@@ -21,6 +22,7 @@ __all__ = ["SAMPLE_METHODS", "SampleMethod", "sample_projections", "stream_proje
 
 SampleMethod = Literal["hvp", "difference"]
 SAMPLE_METHODS: tuple[SampleMethod, ...] = ("hvp", "difference")
+_PILOTS = 2  # planes on which the step of differences is chosen
 
 
 def sample_projections(
@@ -42,7 +44,7 @@ def sample_projections(
         distribution: As for `random_directions`.
         normalization: As for `random_directions`.
         method: ``"hvp"``: by two Hessian-vector products a plane; ``"difference"``: by losses alone, six a plane. Its step is
-            chosen on the first plane and is one length ‖Δθ‖ for all.
+            chosen on the first two planes and is one length ‖Δθ‖ for all.
         seed: Seed of the whole sample; each plane's own seed follows from it.
 
     Returns:
@@ -120,31 +122,42 @@ def _draw_plane(objective: Objective, distribution: Distribution, normalization:
 
 
 def _walk(objective: Objective, samples: int, draw: partial[Directions], start: ProjectionSample) -> Iterator[ProjectionSample]:
-    matrices, errors, seeds = list(start.matrices), list(start.errors), [int(seed) for seed in start.seeds]
-    hvps, evaluations = start.hvps, start.evaluations
-    step: DifferenceStep | None = None  # chosen on the first plane, good for all: they are of one kind
-    if len(seeds) >= samples:
+    done = len(start)
+    if done >= samples:
         yield start
-    for index in range(len(seeds), samples):
-        seeds.append(_plane_seed(start.seed, index))
-        plane = draw(seeds[-1])
-        if start.method == "hvp":
-            matrix, error = project_products(plane.vectors, objective.hvp(plane.vectors))
+        return
+    # Snapshots are views of what is filled so far and never changes again.
+    matrices, principal = np.empty((samples, 2, 2)), np.empty((samples, 2))
+    errors, seeds = np.empty(samples), np.empty(samples, dtype=np.uint64)
+    matrices[:done], principal[:done], errors[:done], seeds[:done] = start.matrices, start.principal, start.errors, start.seeds
+    hvps, evaluations, notes = start.hvps, start.evaluations, start.notes
+    step: DifferenceStep | None = None
+    typical = 0.0  # curvature along a unit direction
+    if start.method == "difference":
+        # One for all planes, as they are of one kind; chosen on the first ones, so that a stream that is taken up again has the same.
+        pilots = torch.cat([draw(_plane_seed(start.seed, index)).vectors for index in range(_PILOTS)])
+        step = choose_step(objective, pilots)
+        curvatures = second_differences(objective, pilots, step.length) / pilots.double().pow(2).sum(dim=1).cpu().numpy()
+        typical = float(np.sqrt(np.mean(curvatures**2)))
+        evaluations, notes = evaluations + step.evaluations + 2 * len(pilots), step.notes
+    for index in range(done, samples):
+        seeds[index] = seed = _plane_seed(start.seed, index)
+        plane = draw(seed)
+        if step is None:
+            matrices[index], errors[index] = project_products(plane.vectors, objective.hvp(plane.vectors))
             hvps += 2
         else:
-            if step is None:
-                step = choose_step(objective, plane.vectors)
-                evaluations += step.evaluations
-            matrix, error, spent = difference_matrix(objective, plane, step)
+            matrices[index], error, spent = difference_matrix(objective, plane, step)
             evaluations += spent
-        matrices.append(matrix)
-        errors.append(error)
-        stacked = np.stack(matrices)
+            # A plane that happens to be flat is no better known than the others.
+            errors[index] = max(error, 2 * max(step.disagreement, step.noise) * typical * float(np.max(plane.norms)) ** 2)
+        principal[index] = np.linalg.eigvalsh(matrices[index])
+        grown = slice(index + 1)
         yield ProjectionSample(
-            matrices=stacked,
-            principal=np.linalg.eigvalsh(stacked),
-            errors=np.array(errors),
-            seeds=np.array(seeds, dtype=np.uint64),
+            matrices=matrices[grown],
+            principal=principal[grown],
+            errors=errors[grown],
+            seeds=seeds[grown],
             distribution=start.distribution,
             normalization=start.normalization,
             method=start.method,
@@ -152,6 +165,7 @@ def _walk(objective: Objective, samples: int, draw: partial[Directions], start: 
             hvps=hvps,
             evaluations=evaluations,
             progress=(index + 1) / samples,
+            notes=notes,
             draw=draw,
         )
 

@@ -32,6 +32,7 @@ class ProjectionSample(ArrayResult):
         hvps: Hessian-vector products spent.
         evaluations: Loss evaluations spent.
         progress: Share of the work done, in [0, 1].
+        notes: What a reader must know to trust the numbers, in words; may be empty.
     """
 
     matrices: Array
@@ -45,6 +46,7 @@ class ProjectionSample(ArrayResult):
     hvps: int = 0
     evaluations: int = 0
     progress: float = 1.0
+    notes: tuple[str, ...] = ()
     draw: Callable[[int], Directions] | None = field(default=None, repr=False, metadata={"saved": False})
 
     def __len__(self) -> int:
