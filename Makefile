@@ -74,6 +74,12 @@ types: env $(NODE_MODULES) ## mypy --strict, tsc
 	$(BIN)/mypy
 	$(NPM) run typecheck
 
+.PHONY: docs
+docs: $(STAMPS)/docs env ## The documentation, in docs/_build/html; what is wrong with it is an error
+	rm -rf docs/_build
+	$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 .PHONY: screenshot
 screenshot: env ## The README's picture, taken anew (needs Chromium)
 	$(BIN)/python tools/screenshot.py
@@ -90,7 +96,7 @@ build: env ## Wheel and sdist, in dist/
 
 .PHONY: clean
 clean: ## Remove what was made: environment, front end, caches
-	rm -rf $(VENV) dist build js/node_modules js/coverage
+	rm -rf $(VENV) dist build docs/_build docs/reference docs/lectures docs/benchmarks.md js/node_modules js/coverage
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/browser/screenshots
 	find curvwidget/static -type f ! -name .gitkeep -delete
 	find curvwidget tests -type d -name __pycache__ -prune -exec rm -rf {} +
@@ -118,6 +124,10 @@ $(STAMPS)/package: pyproject.toml constraints.txt $(wildcard hatch_build.py) | $
 
 $(STAMPS)/oracles: $(STAMPS)/package
 	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,oracles]'
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/package
+	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,docs]'
 	@touch $@
 
 $(STAMPS)/node: tools/ensure_node.sh | $(BIN)/pip

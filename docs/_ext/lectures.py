@@ -1,0 +1,37 @@
+"""Brings the lectures of ``notebooks/`` into the docs as they were committed; none is run for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pages import write_page
+from sphinx.application import Sphinx
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def write(app: Sphinx) -> None:
+    """Copy the notebooks into the folder of sources, and forget those that are gone.
+
+    Args:
+        app: Sphinx.
+    """
+    folder = Path(app.srcdir) / "lectures"
+    lectures = {folder / path.name: path for path in NOTEBOOKS.glob("*.ipynb")}
+    for path in set(folder.glob("*.ipynb")) - set(lectures):
+        path.unlink()
+    for path, source in lectures.items():
+        write_page(path, source.read_text(encoding="utf-8"))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx.
+
+    Args:
+        app: Sphinx.
+
+    Returns:
+        That it may read and write in parallel.
+    """
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
