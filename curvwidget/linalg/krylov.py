@@ -48,6 +48,11 @@ class RitzPairs:
     parked_residuals: Array
     start: int = 0
 
+    @property
+    def free_residuals(self) -> Array:
+        """The part of the residuals that does not lie along parked rows ``(m,)``."""
+        return np.asarray(np.sqrt(np.maximum(self.residuals**2 - self.parked_residuals**2, 0.0)))
+
 
 class KrylovSpace:
     """A growing orthonormal basis and the projection of A on it."""

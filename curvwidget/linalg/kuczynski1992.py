@@ -41,6 +41,9 @@ def chance_of_oversight(size: int, steps: int, share: float) -> float:
 def judge_end(known: Array, newest: RitzPairs, *, count: int, threshold: float, size: int, steps: int) -> Verdict:
     """Judge the upper end of a spectrum, where all wanted pairs have converged.
 
+    The newest sequence searches the complement of all that the earlier ones made, parked rows included: what its residuals have
+    along these does not count here, and what the parked rows hide is for the caller to see.
+
     Args:
         known: Ritz values of the earlier sequences ``(e,)``, descending.
         newest: Ritz pairs of the newest sequence, of any order.
@@ -57,7 +60,7 @@ def judge_end(known: Array, newest: RitzPairs, *, count: int, threshold: float, 
     ahead = float(known[count - 1] - newest.values[best]) if len(known) >= count else -math.inf
     if ahead < -threshold:
         return "open"
-    if newest.residuals[best] <= threshold:
+    if newest.free_residuals[best] <= threshold:
         return "done"
     # What was left out would be an eigenvalue of the complement, of at least the last wanted one's size.
     width = float(known[count - 1] - newest.values.min())

@@ -27,6 +27,7 @@ from curvwidget.linalg.selection import Selection, ends, select, thresholds
 __all__ = ["ThickRestartLanczos"]
 
 Array = np.ndarray[Any, Any]
+_ROUNDS = 5  # steps of all pending rows before it is believed that they hide nothing
 
 
 class ThickRestartLanczos:
@@ -58,6 +59,7 @@ class ThickRestartLanczos:
         self._steps = 0  # products of the newest sequence since its random start, or since the basis was last cut
         self._drawn = 0
         self._cuts = 0
+        self._doubt: tuple[int, Array] | None = None  # products to wait for, and the values that must stand then
         self._measured = 0
         self._progress = 0.0
 
@@ -148,6 +150,12 @@ class ThickRestartLanczos:
     def _check_copies(self, chosen: Selection) -> Verdict:
         if max(self.largest, self.smallest) == 1:
             return "done"
+        if self._doubt is not None:
+            until, before = self._doubt
+            if self.space.products < until:
+                return "wait"
+            self._doubt = None
+            return "done" if bool((np.abs(chosen.values - before) <= chosen.thresholds).all()) else "open"
         if self._earlier == 0:
             return "open"
         earlier, newest = self.space.ritz(0, self._earlier), self.space.ritz(self._earlier)
@@ -164,6 +172,12 @@ class ThickRestartLanczos:
                         steps=self._steps,
                     )
                 )
+        if verdicts == {"done"} and self.space.parked:
+            # The newest sequence is orthogonal to the parked rows; where rounding led these, they are full of the very copy that
+            # is looked for. So all pending rows are led on for some steps before the search may end.
+            self._doubt = (self.space.products + _ROUNDS * self.space.pending, chosen.values)
+            self._merge()
+            return "wait"
         return "open" if "open" in verdicts else "wait" if "wait" in verdicts else "done"
 
     # Whether only what lies along parked rows keeps a pair from converging.
