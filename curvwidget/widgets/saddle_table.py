@@ -46,14 +46,15 @@ def _share(kind: str, point: SaddlePoint, sample: ProjectionSample | None) -> Ro
         # The error that the predicted chance lets one expect: that of the share itself is zero where none was seen.
         error = math.sqrt(chance * (1 - chance) / len(sample))
         share = sample.probabilities[kind]
-        seen = f"{round(share * len(sample)):,} ({100 * share:.1f} ± {100 * error:.1f} %)"
-    return SHAPES[kind], seen, _chance(chance), format_share(point.closed_form.probabilities[kind])
+        percent = f"{100 * share:.1f} ± {100 * error:.1f}" if error > 5e-4 else f"{100 * share:.4g}"
+        seen = f"{round(share * len(sample)):,} ({percent} %)"
+    return SHAPES[kind], seen, _chance(chance), _chance(point.closed_form.probabilities[kind])
 
 
 def _chance(chance: float) -> str:
-    if 0 < chance < 1e-4:
-        return format_number(chance, 1)
-    return format_share(chance) if chance in (0, 1) or 0.999 < chance < 1 else f"{chance:.1%}".replace("%", " %")
+    if chance in (0, 1):
+        return format_share(chance)
+    return format_number(chance, 1) if chance < 1e-3 else f"{100 * chance:.1f} %"
 
 
 def _averages(point: SaddlePoint, sample: ProjectionSample | None) -> list[Row]:
@@ -67,7 +68,7 @@ def _averages(point: SaddlePoint, sample: ProjectionSample | None) -> list[Row]:
         seen += [_rounded(value, gap) for value in sample.curvature_of_mean.tolist()]
         said = [_rounded(value, error) for value, error in zip(expected, errors, strict=True)]
         said += [f"{format_number(trace, 5)} {sign} {_rounded(gap, gap)}" for sign in "−+"]
-    names = ("average of the curvatures ⟨κ₋⟩", "⟨κ₊⟩", "curvature of the average κ̃₋", "κ̃₊")
+    names = ("average of curvatures ⟨κ₋⟩", "⟨κ₊⟩", "curvature of average κ̃₋", "κ̃₊")
     return list(zip(names, seen, said, strict=True))
 
 

@@ -38,20 +38,15 @@ def demo_sentence(point: SaddlePoint, sample: ProjectionSample | None) -> str:
     negative, positive = int((point.spectrum < 0).sum()), int((point.spectrum > 0).sum())
     principal, error = point.curvature.principal, point.curvature.error
     low, high = (format_number(float(value) if abs(value) > error else 0.0) for value in principal)
-    hessian = f"the plane of λ_max and λ_min shows {shape(point.curvature.verdict)} (κ₋ = {low}, κ₊ = {high})"
+    hessian = f"the Hessian's plane shows {shape(point.curvature.verdict)} (κ₋ = {low}, κ₊ = {high})"
     if sample is None or not len(sample):
         return f"{hessian[0].upper()}{hessian[1:]}."
+    count, rest = _count(sample)
     if not negative or not positive:
-        way = "downwards" if positive else "upwards"
-        return f"No direction curves {way}: {_counted(sample)}, and {hessian}."
-    saddles = round(sample.probabilities["saddle"] * len(sample))
+        return f"No direction curves {'downwards' if positive else 'upwards'}: {count}{rest}, and {hessian}."
     share = format_share(point.prediction.probabilities["saddle"])
-    # Compared with the Hessian's plane, which shows both signs.
-    link = "and" if saddles == len(sample) else "but"
-    return (
-        f"{negative:,} of {len(point.spectrum):,} directions curve downwards; {_counted(sample)} "
-        f"(predicted: {share} saddles), {link} {hessian}."
-    )
+    down = f"{negative:,} of {len(point.spectrum):,} directions curve downwards"
+    return f"{down}; {count} (predicted: {share}){rest}, while {hessian}."
 
 
 def demo_facts(point: SaddlePoint) -> list[list[str]]:
@@ -73,18 +68,15 @@ def demo_facts(point: SaddlePoint) -> list[list[str]]:
     ]
 
 
-def _counted(sample: ProjectionSample) -> str:
+def _count(sample: ProjectionSample) -> tuple[str, str]:
+    # How many of the planes show a saddle, and what the others show if they all show the same.
     total = len(sample)
     counts = {kind: round(share * total) for kind, share in sample.probabilities.items()}
     saddles = counts.pop("saddle")
-    planes = f"{total:,} random plane{'' if total == 1 else 's'}"
-    if saddles == total:
-        return f"all of {planes} show a saddle" if total > 1 else "the random plane shows a saddle"
     kind, most = max(counts.items(), key=lambda item: item[1])
-    if most == total:
-        if total == 1:
-            return f"the random plane shows a {SHAPES[kind]}"
-        return f"none of {planes} shows a saddle, all show a {SHAPES[kind]}"
-    if saddles == 0:
-        return f"none of {planes} shows a saddle"
-    return f"{saddles:,} of {planes} show{'s' if saddles == 1 else ''} a saddle"
+    rest = f", all show a {SHAPES[kind]}" if most == total > 1 else ""
+    if total == 1:
+        return f"the random plane shows {'a saddle' if saddles else 'no saddle'}", ""
+    if saddles in (0, total):
+        return f"{'all' if saddles else 'none'} of {total:,} random planes show{'' if saddles else 's'} a saddle", rest
+    return f"{saddles:,} of {total:,} random planes show{'s' if saddles == 1 else ''} a saddle", rest

@@ -79,8 +79,8 @@ def test_at_800_and_200_no_plane_of_a_thousand_shows_one_of_200_negative_directi
     np.testing.assert_allclose(uneven.hessian_curvature.matrix, np.diag([1.0, -1.0]), atol=1e-12)
     sentence = uneven.verdict_bar.sentence
     assert sentence == (
-        "200 of 1,001 directions curve downwards; none of 1,000 random planes shows a saddle, all show a bowl (predicted: "
-        "less than 0.1 % saddles), but the plane of λ_max and λ_min shows a saddle (κ₋ = −1, κ₊ = 1)."
+        "200 of 1,001 directions curve downwards; none of 1,000 random planes shows a saddle (predicted: less than 0.1 %), "
+        "all show a bowl, while the Hessian's plane shows a saddle (κ₋ = −1, κ₊ = 1)."
     )
     assert uneven.verdict_bar.kind == "saddle"
 
@@ -143,10 +143,10 @@ def test_the_table_has_what_was_counted_beside_what_is_predicted(even) -> None:
         error = 100 * np.sqrt(chance * (1 - chance) / 1000)
         assert f"{noun} {counts[kind]} ({counts[kind] / 10:.1f} ± {error:.1f} %) {100 * chance:.1f} %" in said
     low, high = even.sample.mean_principal
-    assert f"average of the curvatures ⟨κ₋⟩ {low:.1f} ± 1.2 −39.6".replace("-", "−") in said
+    assert f"average of curvatures ⟨κ₋⟩ {low:.1f} ± 1.2 −39.6".replace("-", "−") in said
     assert f"⟨κ₊⟩ {high:.1f} ± 1.2 39.6" in said
     averaged = np.linalg.eigvalsh(even.sample.matrices.mean(axis=0))
-    assert f"curvature of the average κ̃₋ {averaged[0]:.1f} 0 − 1.3".replace("-", "−") in said
+    assert f"curvature of average κ̃₋ {averaged[0]:.1f} 0 − 1.3".replace("-", "−") in said
     assert f"κ̃₊ {averaged[1]:.1f} 0 + 1.3".replace("-", "−") in said
 
 
@@ -166,6 +166,14 @@ def test_where_outliers_dominate_the_exact_chance_stands_beside_a_closed_form_th
     np.testing.assert_allclose(demo.hessian_curvature.principal, [-1, 20], atol=1e-6)
 
 
+def test_chances_too_small_for_per_cent_are_powers_of_ten(uneven) -> None:
+    said = text_of(uneven.table.value)
+    closed = np.exp(-(600**2) / 4000) / np.sqrt(2)
+    assert 5.5e-40 < closed < 6.5e-40
+    assert "saddle 0 (0 %) 8×10⁻⁴³ 6×10⁻⁴⁰" in said
+    assert "bowl 1,000 (100 %) 100 % 100 %" in said
+
+
 @pytest.mark.parametrize(("negative", "verdict", "way"), [(0.0, "minimum", "downwards"), (1.0, "maximum", "upwards")])
 def test_a_point_that_curves_one_way_only_is_no_saddle_in_any_plane(negative, verdict, way) -> None:
     demo = inline(negative=negative)
@@ -180,7 +188,10 @@ def test_in_three_dimensions_every_plane_shows_the_saddle() -> None:
     demo = inline(n_parameters=3)
     assert demo.sample.probabilities["saddle"] == 1
     assert demo.prediction.probabilities["saddle"] == 1
-    assert "all of 40 random planes show a saddle (predicted: 100 % saddles), and the plane" in demo.verdict_bar.sentence
+    assert (
+        "all of 40 random planes show a saddle (predicted: 100 %), while the Hessian's plane shows a saddle"
+        in demo.verdict_bar.sentence
+    )
 
 
 def test_a_control_changes_nothing_but_the_request_and_everything_follows() -> None:
