@@ -12,6 +12,7 @@ from curvwidget.curvature import (
     ProjectedCurvature,
     ProjectionPrediction,
     ProjectionSample,
+    TraceEstimate,
     predict_projections,
     project_curvature,
     stream_projections,
@@ -36,6 +37,7 @@ class SaddlePoint:
     Attributes:
         objective: The loss at the critical point.
         spectrum: All eigenvalues of its Hessian ``(N,)``, descending.
+        trace: tr(H), the sum of the eigenvalues.
         prediction: The law of the curvatures of random planes, from the spectrum.
         closed_form: The same from tr(H) and tr(H²) alone, which holds where no eigenvalue dominates.
         hessian: The eigenvectors of λ_max and λ_min, as the eigensolver finds them.
@@ -44,6 +46,7 @@ class SaddlePoint:
 
     objective: Objective
     spectrum: Array
+    trace: TraceEstimate
     prediction: ProjectionPrediction
     closed_form: ProjectionPrediction
     hessian: Directions
@@ -60,14 +63,24 @@ class SaddlePoint:
             What is known of it.
         """
         objective, spectrum = request.objective(), request.spectrum()
+        trace, trace_of_square = float(spectrum.sum()), float((spectrum**2).sum())
         hessian = hessian_directions(objective)
         return cls(
             objective=objective,
             spectrum=spectrum,
+            trace=TraceEstimate(
+                trace=trace,
+                stderr=0.0,
+                size=len(spectrum),
+                method="exact",
+                samples=np.empty(0),
+                history=np.empty((0, 3)),
+                trace_of_square=trace_of_square,
+            ),
             prediction=predict_projections(eigenvalues=spectrum),
             closed_form=predict_projections(
-                trace=float(spectrum.sum()),
-                trace_of_square=float((spectrum**2).sum()),
+                trace=trace,
+                trace_of_square=trace_of_square,
                 n_parameters=len(spectrum),
                 extremes=(float(spectrum[-1]), float(spectrum[0])),
             ),
@@ -124,8 +137,9 @@ class SaddleAnswerer:
         """
         if self._asked != request.saddle or self._point is None:
             yield SaddleUpdate("eigenvectors", 0.0)
-            self._asked, self._hessian_slice, self._sample = request.saddle, None, None
+            self._point, self._hessian_slice, self._sample = None, None, None
             self._point = SaddlePoint.of(request)
+            self._asked = request.saddle
         point = self._point
         yield SaddleUpdate("eigenvectors", 1.0, point=point)
         if self._sample is not None and (self._sample.seed != request.seed or len(self._sample) > request.planes):

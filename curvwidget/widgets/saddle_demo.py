@@ -235,6 +235,7 @@ class SaddleDemo(ipywidgets.VBox):
         plot = self.curvature_plot
         with plot.hold_trait_notifications():
             plot.curvature = self.curvature
+            plot.trace = point.trace
             plot.prediction = point.prediction
             plot.eigenvalues = point.hessian.eigenvalues
             plot.sample = self.sample

@@ -123,6 +123,7 @@ def test_the_plot_shows_the_planes_their_prediction_and_the_plane_shown(even) ->
     plot = even.curvature_plot
     assert plot.sample is even.sample
     assert plot.prediction is even.prediction
+    assert (plot.trace.trace, plot.trace.stderr, plot.trace.mean_curvature) == (0, 0, 0)
     np.testing.assert_array_equal(plot.curvature.matrix, even.sample.matrices[0])
     assert even.loss_map.title == f"random plane 1 of 1,000 shows a {NOUNS[plot.curvature.verdict]}"
     # reference: theory, claim 8: the density of κ₊ peaks at 1.06e-2 near 38
@@ -273,8 +274,10 @@ def test_an_error_is_one_line_and_the_traceback_is_kept(monkeypatch) -> None:
     assert demo.verdict_bar.sentence.startswith("RuntimeError: out of luck (")
     assert "and more" in demo.error.traceback
     monkeypatch.undo()
-    demo.controls.negative.value = 0.4
+    demo.request = dataclasses.replace(demo.request, planes=41)  # the same saddle once more, not the one before it
     assert demo.state == "idle"
+    assert (demo.point.spectrum < 0).sum() == 30
+    assert len(demo.sample) == 41
 
 
 def test_the_spectrum_is_drawn_with_each_value_and_how_often_it_comes() -> None:
