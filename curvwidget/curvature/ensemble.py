@@ -134,7 +134,7 @@ def _walk(objective: Objective, samples: int, draw: partial[Directions], start: 
     step: DifferenceStep | None = None
     typical = 0.0  # curvature along a unit direction
     if start.method == "difference":
-        # One for all planes, as they are of one kind; chosen on the first ones, so that a stream that is taken up again has the same.
+        # One for all planes, as they are of one kind; chosen on the first, so that a stream that is taken up again has the same.
         pilots = torch.cat([draw(_plane_seed(start.seed, index)).vectors for index in range(_PILOTS)])
         step = choose_step(objective, pilots)
         curvatures = second_differences(objective, pilots, step.length) / pilots.double().pow(2).sum(dim=1).cpu().numpy()

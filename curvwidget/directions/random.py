@@ -38,7 +38,9 @@ def random_directions(
         distribution: ``"gaussian"``: N(0, I); ``"rademacher"``: entries ±1; ``"sphere"``: uniform on the sphere of radius √N.
             Each has covariance I.
         normalization: None; ``"unit"``: length 1; ``"model"``: length ‖θ‖; ``"layer"``: each parameter tensor as long as that
-            of θ; ``"filter"``: each filter as long as that of θ, biases and norm layers zero (Li et al., arXiv:1712.09913).
+            of θ; ``"filter"``: each filter as long as that of θ, biases and norm layers zero (Li et al., arXiv:1712.09913). A
+            filter is an entry of a tensor's first dimension: an output of a linear layer, an output channel of a convolution
+            (an input channel of a transposed one), a row of an embedding.
         orthogonalize: Make the directions orthogonal to each other, before they are normalized, with their lengths kept. In high
             dimension they nearly are: the cosine of two has standard deviation 1/√N.
         seed: The same seed gives the same directions, on any device and in any dtype (up to its rounding); the global generators

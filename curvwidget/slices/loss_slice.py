@@ -54,13 +54,14 @@ class LossSlice(ArrayResult):
         """Return the slice as a labelled array.
 
         Returns:
-            A `DataArray` named ``loss`` with dimensions ``axis_1``, … and the directions' labels as their ``long_name``.
+            A `DataArray` named ``loss`` with dimensions ``axis_1``, …, whose ``long_name`` is the direction's label and whose
+            ``units`` its length, so that ``.plot()`` labels its axes.
         """
         from xarray import DataArray
 
         names = [f"axis_{index + 1}" for index in range(len(self.axes))]
         array = DataArray(self.values, coords=dict(zip(names, self.axes, strict=True)), dims=names, name="loss")
-        for name, label in zip(names, self.directions.labels, strict=True):
-            array[name].attrs["long_name"] = label
-        array.attrs.update(long_name="loss", evaluations=self.evaluations, error=self.error)
+        for name, label, norm in zip(names, self.directions.labels, self.directions.norms, strict=True):
+            array[name].attrs.update(long_name=label, units=f"steps of length {norm:.3g}", norm=float(norm))
+        array.attrs.update(long_name="loss", evaluations=self.evaluations, error=self.error, progress=self.progress)
         return array

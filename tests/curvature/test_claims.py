@@ -1,8 +1,8 @@
-"""The reproducible claims on known spectra: 10⁴ planes drawn in R^1001, and what is predicted for them, with the stated tolerances.
+"""The reproducible claims on known spectra: 10⁴ planes drawn in R^1001, and what is predicted for them.
 
-H₁ has 500 eigenvalues 1 and 500 of −1, H₂ 800 and 200, both one eigenvalue 0; so tr(H) = 0 and 600, and tr(H²) = 1000. The planes
-are drawn and projected by `tests.oracles_theory`, and summed up by `ProjectionSample`; `test_ensemble.py` has smaller samples that
-`sample_projections` drew itself.
+H₁ has 500 eigenvalues 1 and 500 of −1, H₂ 800 and 200, both one eigenvalue 0; so tr(H) = 0 and 600, and tr(H²) = 1000. The
+planes are drawn and projected by `tests.oracles_theory`, and summed up by `ProjectionSample`; `test_ensemble.py` has smaller
+samples that `sample_projections` drew itself. The tolerances are those that the theory states, four standard errors.
 """
 
 from __future__ import annotations

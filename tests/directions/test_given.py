@@ -21,6 +21,7 @@ def rotated() -> tuple[cw.Objective, np.ndarray]:
 
 
 def test_hessian_directions_are_unit_eigenvectors_of_both_ends() -> None:
+    """Trap 3: of length one, and multiplied by the dense Hessian they are multiplied by their eigenvalue."""
     objective, hessian = rotated()
     found = cw.hessian_directions(objective, largest=2, smallest=1, tol=1e-8)
     np.testing.assert_allclose(found.eigenvalues, [5, 2, -3], atol=1e-9)
@@ -31,10 +32,30 @@ def test_hessian_directions_are_unit_eigenvectors_of_both_ends() -> None:
 
 
 def test_the_curvature_along_a_hessian_direction_is_its_eigenvalue_sign_included() -> None:
+    """Trap 3: by the dense Hessian."""
     objective, hessian = rotated()
     found = cw.hessian_directions(objective, tol=1e-8)
     for vector, value in zip(found.vectors.numpy(), found.eigenvalues, strict=True):
         assert vector @ hessian @ vector == pytest.approx(value, rel=1e-9)
+
+
+def test_eigenvectors_of_a_network_are_not_rescaled_by_layer_or_filter() -> None:
+    """Trap 3: though its layers differ in size a thousandfold, slice, product and eigenvalue agree."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
+    with torch.no_grad():
+        model[0].weight.mul_(30)
+        model[2].weight.mul_(0.03)
+    data = (torch.randn(16, 3, dtype=torch.float64), torch.randn(16, 2, dtype=torch.float64))
+    objective = cw.Objective(model, torch.nn.functional.mse_loss, data)
+    found = cw.hessian_directions(objective, tol=1e-6)
+    assert found.normalization is None
+    assert found.eigenvalues[1] < 0 < found.eigenvalues[0]
+    np.testing.assert_allclose(found.norms, 1, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(cw.project_curvature(objective, found).matrix), found.eigenvalues, rtol=1e-6)
+    seen = cw.fit_slice(cw.slice_loss(objective, found, span=1e-3, resolution=9))
+    np.testing.assert_allclose(np.diag(seen.matrix), found.eigenvalues, atol=seen.error)
+    assert seen.error < 0.05 * abs(found.eigenvalues[1])
 
 
 def test_the_gradient_direction_is_the_gradient_at_length_one() -> None:

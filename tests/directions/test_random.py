@@ -16,6 +16,7 @@ def flat(n: int, dtype=torch.float64) -> cw.Objective:
 
 @pytest.mark.parametrize("distribution", ["gaussian", "rademacher", "sphere"])
 def test_entries_have_mean_zero_and_covariance_one(distribution) -> None:
+    """Trap 2: mean and covariances within 4 standard errors."""
     n = 100_000
     a, b = cw.random_directions(flat(n), distribution=distribution, seed=5).vectors.numpy()
     assert abs(a.mean()) < 4 / n**0.5
@@ -67,7 +68,17 @@ def test_the_global_generators_are_not_touched() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [2, 50, 5000])
+def test_an_orthogonal_pair_has_no_cosine(n, dtype) -> None:
+    """Trap 2: below 1e−6, in either precision and at any size."""
+    for normalization in (None, "unit"):
+        pair = cw.random_directions(flat(n, dtype), orthogonalize=True, normalization=normalization, seed=9)
+        assert abs(pair.gram[0, 1]) / np.prod(pair.norms) < 1e-6
+
+
 def test_orthogonal_directions_are_orthogonal_and_keep_their_lengths() -> None:
+    """Trap 2: four of them in six dimensions."""
     objective = flat(6)
     plain = cw.random_directions(objective, 4, seed=1)
     turned = cw.random_directions(objective, 4, orthogonalize=True, seed=1)
@@ -87,6 +98,7 @@ class EveryLayer(nn.Module):
         self.conv1 = nn.Conv1d(2, 3, 2)
         self.conv2 = nn.Conv2d(2, 3, 2)
         self.conv3 = nn.Conv3d(1, 2, 2)
+        self.transposed = nn.ConvTranspose2d(2, 3, 2)  # its first dimension counts input channels
         self.embedding = nn.Embedding(5, 3)
         self.norm = nn.LayerNorm(4)
         self.batchnorm = nn.BatchNorm2d(3)
@@ -110,6 +122,7 @@ def every_layer() -> tuple[EveryLayer, cw.Objective]:
 
 
 def test_filter_normalization_agrees_with_a_hand_written_loop(every_layer) -> None:
+    """Trap 4: one filter an entry of the first dimension; biases and norm layers zero; a dead filter stays dead."""
     model, objective = every_layer
     raw = cw.random_directions(objective, 1, seed=4).vectors[0]
     ours = cw.random_directions(objective, 1, normalization="filter", seed=4).vectors[0]
@@ -127,6 +140,7 @@ def test_filter_normalization_agrees_with_a_hand_written_loop(every_layer) -> No
                 torch.testing.assert_close(got[filter_index], expected, rtol=1e-12, atol=1e-15)
         offset += size
     assert offset == objective.n_parameters
+    assert {block.name.split(".")[0] for block in objective.blocks} == {name for name, _ in model.named_children()}
 
 
 def test_layer_normalization_gives_each_tensor_the_length_of_its_weights(every_layer) -> None:

@@ -39,7 +39,63 @@ def test_each_value_is_the_loss_at_its_point(objective, count, resolution) -> No
     assert plane.progress == 1
 
 
+def test_every_evaluation_is_at_a_point_of_the_product_grid(objective) -> None:
+    """Trap 6: the offset of every single evaluation is recorded, and solved for its coordinates."""
+    offsets: list[np.ndarray] = []
+    theta = objective.theta
+
+    def recorded(point: torch.Tensor) -> torch.Tensor:
+        offsets.append((point.detach() - theta).numpy())
+        return polynomial(point)
+
+    spied = cw.Objective.from_function(recorded, theta)
+    directions = cw.random_directions(spied, 3, seed=2)
+    offsets.clear()
+    cube = cw.slice_loss(spied, directions, span=(0.1, 0.2, 0.4), resolution=(3, 5, 7))
+    coordinates = np.linalg.lstsq(directions.vectors.numpy().T, np.stack(offsets).T, rcond=None)[0].T
+    np.testing.assert_allclose(coordinates @ directions.vectors.numpy(), offsets, atol=1e-14)  # nothing off the slice
+    axes = [np.linspace(-span, span, number) for span, number in zip((0.1, 0.2, 0.4), (3, 5, 7), strict=True)]
+    expected = {tuple(np.round(point, 9) + 0.0) for point in np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)}
+    seen = [tuple(np.round(point, 9) + 0.0) for point in coordinates]
+    assert len(seen) == len(set(seen)) == cube.values.size - 1
+    assert set(seen) == expected - {(0.0, 0.0, 0.0)}  # the centre is L(θ), known before
+
+
+def test_one_point_at_a_time_and_blocks_of_points_agree_to_the_last_bit(objective, monkeypatch) -> None:
+    """Trap 6: batched and sequential paths."""
+    from curvwidget.slices import evaluate
+
+    directions = cw.random_directions(objective, seed=1)
+    together = cw.slice_loss(objective, directions, span=0.5, resolution=11)
+    monkeypatch.setattr(evaluate, "_MOST_POINTS", 1)
+    single = cw.slice_loss(objective, directions, span=0.5, resolution=11)
+    np.testing.assert_array_equal(together.values, single.values)
+    for point in [(0, 0), (5, 5), (10, 3)]:
+        theta = objective.theta
+        for axis, index, vector in zip(single.axes, point, directions.vectors, strict=True):
+            theta.add_(vector, alpha=float(axis[index]))
+        assert objective.loss(theta) == single.values[point]
+
+
+def test_a_slice_in_three_dimensions_is_the_closed_form() -> None:
+    """L = x² − 2y² + 3z² + xyz over the axes themselves, from coarse to fine with an exact centre."""
+    theta = torch.zeros(5, dtype=torch.float64)
+    objective = cw.Objective.from_function(lambda t: t[0] ** 2 - 2 * t[1] ** 2 + 3 * t[2] ** 2 + t[0] * t[1] * t[2], theta)
+    axes = cw.own_directions(objective, torch.eye(5, dtype=torch.float64)[:3])
+    snapshots = list(cw.stream_slice(objective, axes, span=(1.0, 2.0, 0.5), resolution=(9, 5, 7)))
+    whole = snapshots[-1]
+    assert (whole.values.shape, whole.evaluations, whole.progress) == ((9, 5, 7), 9 * 5 * 7, 1)
+    assert snapshots[0].values.shape == (3, 3, 3)
+    assert whole.span == (1.0, 2.0, 0.5)
+    for snapshot in snapshots:
+        x, y, z = np.meshgrid(*snapshot.axes, indexing="ij")
+        np.testing.assert_allclose(snapshot.values, x**2 - 2 * y**2 + 3 * z**2 + x * y * z, atol=1e-15)
+        assert snapshot.center == 0
+    assert whole.to_xarray().dims == ("axis_1", "axis_2", "axis_3")
+
+
 def test_axes_are_exactly_symmetric_with_their_ends_and_an_exact_centre(objective) -> None:
+    """Trap 6: ends included, the centre exact and L(θ) itself."""
     plane = cw.slice_loss(objective, cw.random_directions(objective), span=(0.1, 0.7), resolution=41)
     for axis, span in zip(plane.axes, (0.1, 0.7), strict=True):
         np.testing.assert_array_equal(axis, -axis[::-1])
@@ -99,13 +155,16 @@ def test_two_runs_agree_to_the_last_bit(objective) -> None:
     np.testing.assert_array_equal(first.values, second.values)
 
 
-def test_nan_and_inf_stay_what_they_are() -> None:
+def test_nan_and_inf_stay_what_they_are(tmp_path) -> None:
+    """Trap 7: in the data, in a file and in the labelled array."""
     objective = cw.Objective.from_function(lambda t: torch.log(t[0]) + t[1] ** 2, torch.tensor([1.0, 0.0], dtype=torch.float64))
     axes = cw.own_directions(objective, torch.eye(2))
-    values = cw.slice_loss(objective, axes, span=2.0, resolution=5).values
-    assert np.isnan(values[0]).all()  # log of −1
-    assert np.isneginf(values[1]).all()  # log of 0
-    assert np.isfinite(values[2:]).all()
+    plane = cw.slice_loss(objective, axes, span=2.0, resolution=5)
+    plane.save(tmp_path / "plane.npz")
+    for values in (plane.values, cw.LossSlice.load(tmp_path / "plane.npz").values, plane.to_xarray().values):
+        assert np.isnan(values[0]).all()  # log of −1
+        assert np.isneginf(values[1]).all()  # log of 0
+        assert np.isfinite(values[2:]).all()
 
 
 def test_auto_span_shows_a_change_of_the_loss_by_a_tenth() -> None:
@@ -172,20 +231,7 @@ def test_a_slice_comes_back_from_a_file_and_becomes_a_labelled_array(objective, 
     array = loaded.to_xarray()
     assert array.sel(axis_1=0.0, axis_2=0.2).item() == plane.values[2, 4]
     assert array.axis_1.attrs["long_name"] == plane.directions.labels[0]
-
-
-def test_memory_holds_no_point_per_cell() -> None:
-    """The θs of a slice are made a block at a time: never more than a bounded block exists."""
-    alive: list[int] = []
-    import weakref
-
-    living: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
-
-    def spy(theta: torch.Tensor) -> torch.Tensor:
-        living.add(theta)
-        alive.append(len(living))
-        return (theta**2).sum()
-
-    objective = cw.Objective.from_function(spy, torch.zeros(4, dtype=torch.float64))
-    cw.slice_loss(objective, cw.random_directions(objective), span=1.0, resolution=41)
-    assert max(alive) <= 2 * 64
+    assert array.axis_2.attrs["units"] == f"steps of length {plane.directions.norms[1]:.3g}"
+    assert (array.attrs["evaluations"], array.attrs["error"]) == (25, 0.0)
+    for name in ("evaluations", "error", "progress"):
+        assert getattr(loaded, name) == getattr(plane, name)
