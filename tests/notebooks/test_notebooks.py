@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +17,12 @@ LECTURES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def test_there_are_lectures() -> None:
     assert [path.stem for path in LECTURES][:1] == ["01-quickstart"]
+
+
+@pytest.mark.parametrize("lecture", LECTURES, ids=lambda path: path.stem)
+def test_the_lecture_and_its_readable_text_say_the_same(lecture: Path) -> None:
+    notebook, text = jupytext.read(lecture), jupytext.read(lecture.with_suffix(".py"))
+    assert [(cell.cell_type, cell.source) for cell in notebook.cells] == [(cell.cell_type, cell.source) for cell in text.cells]
 
 
 @pytest.mark.notebook
