@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -12,6 +13,8 @@ from curvwidget._interrupt import interruptible
 from curvwidget.runs.executors import Executor, ThreadExecutor
 
 __all__ = ["End", "Failure", "Interrupted", "Worker"]
+
+_PATIENCE = 5.0  # seconds that the end of the interpreter waits for a step to end
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -58,7 +61,8 @@ class Worker(Generic[Request, Result]):
     Results of a request are delivered only while it is the latest: after `submit` or `cancel` has returned, nothing of an older
     one is delivered. Deliveries hold `lock`; whoever else touches what they touch takes the same lock.
 
-    The work is interrupted between two results, and wherever the computation calls ``checkpoint`` on the way to one.
+    The work is interrupted between two results, and wherever the computation calls ``checkpoint`` on the way to one; also when
+    the interpreter ends.
     """
 
     def __init__(
@@ -88,6 +92,9 @@ class Worker(Generic[Request, Result]):
         self._closed = False
         self._idle = threading.Event()
         self._idle.set()
+        self._leaving = threading.Event()
+        # When the interpreter ends, too: a thread that is still inside torch then would abort the whole process.
+        weakref.finalize(self, _leave, self._leaving, self._idle)
 
     @property
     def busy(self) -> bool:
@@ -157,7 +164,7 @@ class Worker(Generic[Request, Result]):
 
     def _answer(self, ticket: int, request: Request) -> None:
         def check() -> None:
-            if ticket != self._ticket:
+            if ticket != self._ticket or self._leaving.is_set():
                 raise Interrupted
 
         try:
@@ -177,3 +184,8 @@ class Worker(Generic[Request, Result]):
             if self._pending is not None:
                 return
             self._on_end(request, end if ticket == self._ticket else End("cancelled"))
+
+
+def _leave(leaving: threading.Event, idle: threading.Event) -> None:
+    leaving.set()
+    idle.wait(_PATIENCE)

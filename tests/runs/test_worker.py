@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -255,3 +257,29 @@ def test_outside_a_worker_a_checkpoint_does_nothing() -> None:
     checkpoint()
     assert issubclass(Interrupted, BaseException)
     assert not issubclass(Interrupted, Exception)
+
+
+def test_the_end_of_the_interpreter_interrupts_the_work_in_order(tmp_path) -> None:
+    script = f"""
+import pathlib, time
+from curvwidget._interrupt import checkpoint
+from curvwidget.runs import Worker
+
+def respond(request):
+    try:
+        pathlib.Path({str(tmp_path / "began")!r}).touch()
+        while True:
+            time.sleep(0.001)
+            checkpoint()
+        yield
+    finally:
+        pathlib.Path({str(tmp_path / "left")!r}).touch()
+
+worker = Worker(respond, on_result=lambda *_: None, on_end=lambda *_: None)
+worker.submit(1)
+while not pathlib.Path({str(tmp_path / "began")!r}).exists():
+    time.sleep(0.001)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert (tmp_path / "left").exists()
