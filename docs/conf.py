@@ -55,12 +55,11 @@ autodoc_default_options = {
     "class-doc-from": "both",
 }
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {"Array": "Array", "Span": "Span"}
 python_maximum_signature_line_length = 88
 python_display_short_literal_types = True
 add_module_names = False
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_use_ivar = False
 
 # --- looks
 html_theme = "furo"

@@ -13,15 +13,18 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from docutils import nodes
 from pages import write_page
-from sphinx.addnodes import pending_xref
-from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 import curvwidget
+from curvwidget._results import ArrayResult
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 #: In the order in which they stand on each other, with the title of the page and a line on what it is about.
 PACKAGES = {
@@ -90,7 +93,7 @@ def reference_pages() -> dict[str, str]:
 
 
 def _section(shown: list[str], others: list[str]) -> Iterator[str]:
-    yield "```{eval-rst}\n.. currentmodule:: curvwidget\n\n.. autosummary::\n"
+    yield "```{eval-rst}\n.. currentmodule:: curvwidget\n\n.. autosummary::\n   :nosignatures:\n"
     for name in (*shown, *others):
         yield f"   ~{name.removeprefix('curvwidget.')}"
     yield "```\n"
@@ -117,8 +120,8 @@ def _entry(name: str) -> str:
     return "\n".join([*lines, "```\n"])
 
 
-def escape_bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Let |λ| in a docstring be an absolute value, which reStructuredText takes for a substitution.
+def tidy_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Let |λ| be an absolute value, which reStructuredText takes for a substitution, and put a field's type beside its name.
 
     Args:
         app: Sphinx.
@@ -126,7 +129,7 @@ def escape_bars(app: Sphinx, what: str, name: str, obj: object, options: object,
         name: Its name.
         obj: The object.
         options: Of the directive.
-        lines: The docstring, changed in place.
+        lines: The docstring as Napoleon left it, changed in place.
     """
     in_example = False
     for index, line in enumerate(lines):
@@ -136,6 +139,32 @@ def escape_bars(app: Sphinx, what: str, name: str, obj: object, options: object,
             pieces = line.split("``")
             pieces[::2] = [piece.replace("|", "\\|") for piece in pieces[::2]]
             lines[index] = "``".join(pieces)
+    attribute = 0
+    for index, line in enumerate(lines):
+        if line.startswith(".. attribute::"):
+            attribute = index
+        elif line.startswith("   :type: ") and attribute:
+            kind = line.replace("\\|", "|").replace("numpy.ndarray[Any, Any]", "numpy.ndarray")
+            lines[attribute + 1 : index + 1] = [kind, *lines[attribute + 1 : index]]
+            attribute = 0
+
+
+def hide_fields(app: Sphinx, what: str, name: str, obj: object, options: object, *signature: str) -> tuple[str, str] | None:
+    """Leave the fields of a result out of its heading: nobody builds one, and they stand below with their shapes.
+
+    Args:
+        app: Sphinx.
+        what: The kind of object.
+        name: Its name.
+        obj: The object.
+        options: Of the directive.
+        signature: Arguments and result.
+
+    Returns:
+        No arguments for a result; None leaves the others as they are.
+    """
+    is_result = inspect.isclass(obj) and issubclass(obj, ArrayResult) and obj is not curvwidget.Directions
+    return ("", "") if is_result else None
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Node) -> Any:
@@ -153,6 +182,8 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nod
     Returns:
         A link, the bare text, or None for "not found".
     """
+    from docutils import nodes
+
     if not str(node.get("refdoc", "")).startswith("reference/") or node.get("refdomain") != "py":
         return None
     target = str(node["reftarget"]).split(".")[-1]
@@ -200,5 +231,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """
     app.connect("builder-inited", write)
     app.connect("missing-reference", resolve)
-    app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("autodoc-process-signature", hide_fields)
+    app.connect("autodoc-process-docstring", tidy_docstring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
