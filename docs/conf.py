@@ -30,6 +30,7 @@ extensions = [
     "public_names",
     "lectures",
     "benchmark_tables",
+    "offline",
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
