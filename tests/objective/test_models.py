@@ -181,6 +181,21 @@ def test_spectral_norm_keeps_its_vectors_in_eval_mode() -> None:
     assert_is(Objective(model, F.cross_entropy, (X, Y)), whole_loss, flat(model))
 
 
+def test_spectral_norm_by_hook_takes_no_step_of_its_power_iteration() -> None:
+    model = nn.Sequential(nn.utils.spectral_norm(nn.Linear(3, 2).double()))
+    model(X)
+    u, v = model[0].weight_u.clone(), model[0].weight_v.clone()
+
+    def whole_loss(theta: Tensor) -> Tensor:
+        named = named_parameters(model, theta)
+        return linear_loss(named["0.weight_orig"] / (u @ named["0.weight_orig"] @ v), named["0.bias"])
+
+    objective = Objective(model, F.cross_entropy, (X, Y))
+    assert_is(objective, whole_loss, flat(model))
+    assert objective.loss(objective.theta) == objective.loss()
+    assert torch.equal(model[0].weight_u, u)
+
+
 def test_pruned_weights_stay_pruned() -> None:
     model = two_layers()
     prune.l1_unstructured(model[0], "weight", amount=0.5)

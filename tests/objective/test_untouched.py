@@ -278,6 +278,19 @@ def test_the_callers_mode_changes_nothing(case: Case, mode: Callable[[], Abstrac
     inside.gradient().add_(1)  # what was made inside the mode is an ordinary tensor outside of it
 
 
+def test_a_callers_autocast_does_not_round_a_loss_in_single_precision() -> None:
+    model, x, y = trained_net()
+    plain = Objective(model, F.cross_entropy, (x, y))
+    vector = torch.randn(plain.n_parameters)
+    truth = plain.loss(plain.theta + 0.1), plain.gradient(), plain.hvp(vector)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert F.linear(x, model[0].weight).dtype == torch.bfloat16  # else this test shows nothing
+        inside = Objective(model, F.cross_entropy, (x, y))
+        assert inside.loss(inside.theta + 0.1) == truth[0]
+        assert torch.equal(inside.gradient(), truth[1])
+        assert torch.equal(inside.hvp(vector), truth[2])
+
+
 def test_a_model_and_data_made_in_inference_mode_can_be_looked_at() -> None:
     with torch.inference_mode():
         model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
