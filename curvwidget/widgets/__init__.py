@@ -1,10 +1,19 @@
 """The views, each alone, and the explorer that links them."""
 
+from curvwidget.widgets.axis_sources import (
+    CheckpointAxis,
+    EigenAxis,
+    GradientAxis,
+    OwnAxis,
+    RandomAxis,
+    TrajectoryAxis,
+)
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.explorer import Explorer, explore
 from curvwidget.widgets.loss_map import LossMap
+from curvwidget.widgets.places import Place
 from curvwidget.widgets.profiles import Profiles
-from curvwidget.widgets.request import EigenAxis, GradientAxis, OwnAxis, RandomAxis, Request
+from curvwidget.widgets.request import Request
 from curvwidget.widgets.saddle_demo import SaddleDemo
 from curvwidget.widgets.saddle_request import SaddleRequest
 from curvwidget.widgets.spectrum_plot import SpectrumPlot
@@ -13,12 +22,14 @@ from curvwidget.widgets.trace_plot import TracePlot
 from curvwidget.widgets.verdict_bar import VerdictBar
 
 __all__ = [
+    "CheckpointAxis",
     "CurvaturePlot",
     "EigenAxis",
     "Explorer",
     "GradientAxis",
     "LossMap",
     "OwnAxis",
+    "Place",
     "Profiles",
     "RandomAxis",
     "Request",
@@ -27,6 +38,7 @@ __all__ = [
     "SpectrumPlot",
     "Surface",
     "TracePlot",
+    "TrajectoryAxis",
     "VerdictBar",
     "explore",
 ]

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import dataclasses
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 
 from curvwidget.curvature import ProjectionSample, TraceEstimate, project_curvature, stream_projections, stream_trace
 from curvwidget.curvature.agreement import METHOD_NAMES
+from curvwidget.curvature.number_words import format_uncertain
 from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import (
     Directions,
     blend_directions,
+    directions_between,
     directions_from_eigenpairs,
     gradient_direction,
+    place_checkpoints,
     random_directions,
+    trajectory_directions,
 )
 from curvwidget.linalg import Eigenpairs, SpectralDensity, stream_eigenpairs, stream_spectral_density
 from curvwidget.objective import Objective
-from curvwidget.slices import span_from_curvature, stream_slice
+from curvwidget.slices import span_from_curvature, stream_descent, stream_slice
+from curvwidget.widgets.axis_sources import AxisSource, CheckpointAxis, EigenAxis, GradientAxis, RandomAxis, TrajectoryAxis
 from curvwidget.widgets.kept_stream import KeptStream
-from curvwidget.widgets.request import AxisSource, EigenAxis, GradientAxis, RandomAxis, Request
+from curvwidget.widgets.places import Place
+from curvwidget.widgets.request import Follow, Request
 from curvwidget.widgets.update import Known, Update
 
 __all__ = ["Answerer"]
 
 _STEPS = 80  # of Lanczos a probe of the spectral density, where memory allows
 _FEWEST_STEPS = 10
+_PARALLEL = 1e-8  # of the squared sine between two directions: below it they are one
 _LANCZOS_BYTES = 2**30  # that the vectors of a probe may take
 
 
@@ -35,9 +43,20 @@ class Answerer:
 
     What a newer request interrupts is taken up where it stopped: eigenpairs, density and the traces that cannot be resumed from
     their streams, the others and planes from the snapshots that are known.
+
+    Attributes:
+        objective: The loss at θ.
     """
 
-    def __init__(self, objective: Objective, *, largest: int = 1, smallest: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        largest: int = 1,
+        smallest: int = 1,
+        seed: int = 0,
+        checkpoints: Sequence[Place] = (),
+    ) -> None:
         """Say what to answer about.
 
         Args:
@@ -45,12 +64,14 @@ class Answerer:
             largest: Eigenpairs from the upper end.
             smallest: Eigenpairs from the lower end.
             seed: Seed of eigensolver, probes and planes.
+            checkpoints: Points of a training run.
         """
-        self._objective = objective
+        self.objective = objective
         # Near N = 1 there are not as many eigenpairs as one would like to offer.
         self._largest = max(1, min(largest, objective.n_parameters - 1))
         self._smallest = min(smallest, objective.n_parameters - self._largest)
         self._seed = seed
+        self._checkpoints = tuple(checkpoints)
         self._eigenpairs = KeptStream(
             lambda: stream_eigenpairs(objective, largest=self._largest, smallest=self._smallest, seed=seed)
         )
@@ -70,10 +91,38 @@ class Answerer:
         eigenpairs = known.eigenpairs
         if request.needs_eigenpairs and eigenpairs is None:
             eigenpairs = yield from self._find_eigenpairs(picture=True)
-        yield from self._draw(request, eigenpairs)
+        plane = yield from self._draw(request, eigenpairs)
+        if self._checkpoints and _spans(plane):
+            points = [place.point for place in self._checkpoints]
+            yield Update("checkpoints", 1.0, trajectory=place_checkpoints(self.objective, plane, points))
         if eigenpairs is None:
             yield from self._find_eigenpairs(picture=False)
         yield from self._compare(request, known)
+
+    def follow(self, errand: Follow, known: Known) -> Iterator[Update]:
+        """Go down along the eigenvector of the smallest eigenvalue.
+
+        Args:
+            errand: What is asked.
+            known: What is known already.
+
+        Yields:
+            Updates, the last with a destination, or with a refusal where no curvature is negative beyond its error.
+        """
+        eigenpairs = known.eigenpairs
+        if eigenpairs is None:
+            eigenpairs = yield from self._find_eigenpairs(picture=True)
+        lowest = directions_from_eigenpairs(eigenpairs)[-1]
+        value, residual = float(eigenpairs.values[-1]), float(eigenpairs.residuals[-1])
+        if not value < -residual:
+            stated = format_uncertain(value, residual)
+            yield Update("", 1.0, refusal=f"No negative curvature was found to follow: the smallest eigenvalue is {stated}.")
+            return
+        for descent in stream_descent(self.objective, lowest, lines=errand.lines, seed=self._seed):
+            there = None
+            if descent.progress >= 1:
+                there = self.objective.theta.add_(lowest.vectors[0], alpha=descent.coordinate)
+            yield Update("descent along v₋", descent.progress, descent=descent, destination=there)
 
     def plane(self, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
         """Return the directions that a request means.
@@ -95,7 +144,7 @@ class Answerer:
     def _axis(self, axis: AxisSource, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
         if isinstance(axis, RandomAxis):
             drawn = random_directions(
-                self._objective,
+                self.objective,
                 axis.row + 1,
                 distribution=request.distribution,
                 normalization=request.normalization,
@@ -109,7 +158,19 @@ class Answerer:
             if not -len(ends) <= axis.rank < len(ends):
                 raise ValueError(f"rank must be from {-len(ends)} to {len(ends) - 1}, got {axis.rank}")
             return ends[axis.rank]
-        return gradient_direction(self._objective) if isinstance(axis, GradientAxis) else axis.direction
+        if isinstance(axis, CheckpointAxis):
+            return self._way_to(axis.index)
+        if isinstance(axis, TrajectoryAxis):
+            points = (place.point for place in self._checkpoints)
+            return trajectory_directions(self.objective, points, axis.row + 1)[axis.row]
+        return gradient_direction(self.objective) if isinstance(axis, GradientAxis) else axis.direction
+
+    def _way_to(self, index: int) -> Directions:
+        if index >= len(self._checkpoints):
+            raise ValueError(f"index must be below the number of checkpoints, {len(self._checkpoints)}, got {index}")
+        place = self._checkpoints[index]
+        way = directions_between(self.objective, place.point)
+        return dataclasses.replace(way, labels=(f"to {place.label}",))
 
     def _find_eigenpairs(self, *, picture: bool) -> Generator[Update, None, Eigenpairs]:
         for pairs in self._eigenpairs:
@@ -119,8 +180,8 @@ class Answerer:
             yield Update(f"eigenvectors, {pairs.hvps} products", pairs.progress, picture)
         raise RuntimeError("the search for eigenpairs ended without a result")
 
-    def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[Update]:
-        objective = self._objective
+    def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Generator[Update, None, Directions]:
+        objective = self.objective
         directions = self.plane(request, eigenpairs)
         curvature = project_curvature(objective, directions)
         yield Update("curvature", 0.0, curvature=curvature)
@@ -138,9 +199,10 @@ class Answerer:
         for plane in stream_slice(objective, directions, span=span, resolution=request.resolution):
             size = f"{request.resolution} × {request.resolution}"
             yield Update(f"slice, {size}", plane.progress, slice=plane)
+        return directions
 
     def _compare(self, request: Request, known: Known) -> Iterator[Update]:
-        objective, seed = self._objective, self._seed
+        objective, seed = self.objective, self._seed
         methods = request.trace_methods
         if request.probes and "hutchinson" in methods and _unfinished(known.trace):
             for trace in stream_trace(objective, samples=request.probes, seed=seed, resume=known.trace):
@@ -182,13 +244,13 @@ class Answerer:
         # Of another seed than Hutchinson's: they would share probes, and not be independent.
         seed = self._seed + 2 + place
         return self._traces.setdefault(
-            (method, samples), KeptStream(lambda: stream_trace(self._objective, method=method, samples=samples, seed=seed))
+            (method, samples), KeptStream(lambda: stream_trace(self.objective, method=method, samples=samples, seed=seed))
         )
 
     def _find_density(self, request: Request, known: Known) -> Iterator[Update]:
         if not request.spectrum_probes or not _unfinished(known.density):
             return
-        probes, objective = request.spectrum_probes, self._objective
+        probes, objective = request.spectrum_probes, self.objective
         held = _LANCZOS_BYTES // (objective.n_parameters * objective.theta.element_size())
         steps = int(max(_FEWEST_STEPS, min(_STEPS, held)))
         stream = self._densities.setdefault(
@@ -200,3 +262,9 @@ class Answerer:
 
 def _unfinished(result: TraceEstimate | ProjectionSample | SpectralDensity | None) -> bool:
     return result is None or result.progress < 1
+
+
+# Whether two directions span a plane in which a point has coordinates.
+def _spans(plane: Directions) -> bool:
+    cosines = plane.gram / np.outer(plane.norms, plane.norms)
+    return bool(1 - cosines[0, 1] ** 2 > _PARALLEL)

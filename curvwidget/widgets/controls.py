@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import ipywidgets
 
 from curvwidget.directions import NORMALIZATIONS, directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs
-from curvwidget.widgets.request import AxisSource, EigenAxis, GradientAxis, OwnAxis, RandomAxis, Request
+from curvwidget.widgets.axis_sources import (
+    AxisSource,
+    CheckpointAxis,
+    EigenAxis,
+    GradientAxis,
+    OwnAxis,
+    RandomAxis,
+    TrajectoryAxis,
+)
+from curvwidget.widgets.places import Place
+from curvwidget.widgets.request import Request
+from curvwidget.widgets.travel_controls import TravelControls
 
 __all__ = ["Controls"]
 
@@ -24,8 +35,9 @@ _LABEL = {"description_width": "64px"}
 class _AxisControl:
     """One axis: where it comes from, and the seed where that is chance."""
 
-    def __init__(self, name: str, row: int, changed: Callable[[], None]) -> None:
+    def __init__(self, name: str, row: int, checkpoints: Sequence[Place], changed: Callable[[], None]) -> None:
         self._row = row
+        self._checkpoints = checkpoints
         self._own: OwnAxis | None = None
         self.source = ipywidgets.Dropdown(description=name, style=_LABEL, layout=_WIDE, tooltip="Where the direction comes from")
         self.seed = ipywidgets.BoundedIntText(
@@ -50,7 +62,10 @@ class _AxisControl:
             upper = eigenpairs.largest
             ends = [(label, ("eigen", i if i < upper else i - len(labels))) for i, label in enumerate(labels)]
         own = [("own vector", ("own",))] if self._own is not None else []
-        options = [("random", ("random",)), *ends, ("gradient", ("gradient",)), *own]
+        ways = [(f"to {place.label}", ("checkpoint", index)) for index, place in enumerate(self._checkpoints)]
+        if len(ways) > 1:
+            ways = [(f"trajectory, PCA {row + 1}", ("trajectory", row)) for row in range(2)] + ways
+        options = [("random", ("random",)), *ends, ("gradient", ("gradient",)), *ways, *own]
         keep = chosen if chosen in [value for _, value in options] else ("random",)
         with self.source.hold_sync():
             self.source.options = options
@@ -63,6 +78,10 @@ class _AxisControl:
             return RandomAxis(int(self.seed.value), self._row)
         if kind == "eigen":
             return EigenAxis(rest[0])
+        if kind == "checkpoint":
+            return CheckpointAxis(rest[0])
+        if kind == "trajectory":
+            return TrajectoryAxis(rest[0])
         if kind == "own" and self._own is not None:
             return self._own
         return GradientAxis()
@@ -73,12 +92,23 @@ class _AxisControl:
         if isinstance(axis, OwnAxis) or ("own",) in [value for _, value in self.source.options]:
             self.offer(eigenpairs)
         if isinstance(axis, RandomAxis):
-            self.source.value, self.seed.value = ("random",), axis.seed
+            self.seed.value = axis.seed
+            self._choose(("random",), "random")
         elif isinstance(axis, EigenAxis):
-            self.source.value = ("eigen", axis.rank)
+            self._choose(("eigen", axis.rank), f"eigenvector {axis.rank}")
+        elif isinstance(axis, CheckpointAxis):
+            self._choose(("checkpoint", axis.index), f"to checkpoint {axis.index + 1}")
+        elif isinstance(axis, TrajectoryAxis):
+            self._choose(("trajectory", axis.row), f"trajectory, PCA {axis.row + 1}")
         else:
-            self.source.value = ("own",) if isinstance(axis, OwnAxis) else ("gradient",)
+            self._choose(("own",) if isinstance(axis, OwnAxis) else ("gradient",), "own vector")
         self.seed.layout.display = None if isinstance(axis, RandomAxis) else "none"
+
+    def _choose(self, value: tuple[object, ...], label: str) -> None:
+        # A request may ask for what is not listed; whether there is such a direction, the answer says.
+        if value not in [listed for _, listed in self.source.options]:
+            self.source.options = [*self.source.options, (label, value)]
+        self.source.value = value
 
 
 class Controls(ipywidgets.VBox):
@@ -95,6 +125,8 @@ class Controls(ipywidgets.VBox):
         on_request: Callable[[Request], None],
         on_new_plane: Callable[[], None],
         on_cancel: Callable[[], None],
+        travel: TravelControls,
+        checkpoints: Sequence[Place] = (),
     ) -> None:
         """Build the panel.
 
@@ -103,12 +135,14 @@ class Controls(ipywidgets.VBox):
             on_request: Takes a changed request.
             on_new_plane: Called when a new random plane is asked for.
             on_cancel: Called when the work shall stop.
+            travel: The part of the panel that says where one stands.
+            checkpoints: Points of a training run, to choose axes from.
         """
         self._on_request = on_request
         self._quiet = True
         self._eigenpairs: Eigenpairs | None = None
         self._request = request
-        self.axes = tuple(_AxisControl(f"axis {row + 1}", row, self._changed) for row in range(2))
+        self.axes = tuple(_AxisControl(f"axis {row + 1}", row, checkpoints, self._changed) for row in range(2))
         self.normalization = ipywidgets.Dropdown(
             options=["none", *(name for name in NORMALIZATIONS if name is not None)],
             description="normalize",
@@ -170,6 +204,7 @@ class Controls(ipywidgets.VBox):
                 self.resolution,
                 self.scale,
                 self.show_model,
+                travel,
                 self.progress,
                 self.doing,
                 self.cancel,
@@ -187,11 +222,11 @@ class Controls(ipywidgets.VBox):
         with self._silence():
             self._write(request)
 
-    def offer(self, eigenpairs: Eigenpairs) -> None:
+    def offer(self, eigenpairs: Eigenpairs | None) -> None:
         """Name the eigenvectors that can be chosen by their eigenvalues.
 
         Args:
-            eigenpairs: Both ends of the spectrum.
+            eigenpairs: Both ends of the spectrum; None where they are not known.
         """
         with self._silence():
             self._eigenpairs = eigenpairs

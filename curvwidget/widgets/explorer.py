@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
@@ -14,24 +14,28 @@ import traitlets
 
 from curvwidget._checks import check_finite
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
+from curvwidget.curvature.number_words import format_number
 from curvwidget.curvature.trace import TraceMethod
-from curvwidget.directions import Directions, Normalization
+from curvwidget.directions import Checkpoint, Directions, Normalization, Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.objective import Objective
 from curvwidget.runs import End, Executor, Failure, Worker
-from curvwidget.slices import LossSlice
-from curvwidget.widgets.answer import Answerer
+from curvwidget.slices import Descent, LossSlice
+from curvwidget.widgets.answerers import Answerers
+from curvwidget.widgets.axis_sources import EigenAxis, OwnAxis, RandomAxis
 from curvwidget.widgets.comparison import predict
 from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.loss_map import LossMap
+from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
 from curvwidget.widgets.profiles import Profiles
-from curvwidget.widgets.remarks import remark
-from curvwidget.widgets.request import EigenAxis, OwnAxis, RandomAxis, Request
+from curvwidget.widgets.remarks import descent_words, remark
+from curvwidget.widgets.request import Follow, Request
 from curvwidget.widgets.spectrum_plot import SpectrumPlot
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.tabbed_views import TabbedViews
 from curvwidget.widgets.trace_plot import TracePlot
+from curvwidget.widgets.travel_controls import TravelControls
 from curvwidget.widgets.update import Known, Update
 from curvwidget.widgets.verdict_bar import VerdictBar
 
@@ -53,6 +57,7 @@ def explore(
     probes: int = 100,
     trace_methods: Sequence[TraceMethod] = ("hutchinson", "slices"),
     spectrum_probes: int = 4,
+    checkpoints: Iterable[Checkpoint] = (),
     executor: Executor | None = None,
 ) -> Explorer:
     """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
@@ -70,6 +75,7 @@ def explore(
         trace_methods: How the trace is estimated, as for `estimate_trace`; ``"hutch++"`` and ``"xtrace"`` hold vectors in memory,
             a third as many as probes and one and a half times as many.
         spectrum_probes: Number of probes for the density of all eigenvalues, each up to 80 products; 0 leaves it out.
+        checkpoints: Points of a training run, each in a form that `read_checkpoint` takes; files are read when they are visited.
         executor: Where to compute; None for a thread of the explorer's own, `InlineExecutor` to compute in place.
 
     Returns:
@@ -85,7 +91,7 @@ def explore(
         trace_methods=tuple(trace_methods),
         spectrum_probes=spectrum_probes,
     )
-    return Explorer(objective, request=request, seed=seed, executor=executor)
+    return Explorer(objective, request=request, seed=seed, checkpoints=checkpoints, executor=executor)
 
 
 class Explorer(ipywidgets.VBox):
@@ -123,6 +129,10 @@ class Explorer(ipywidgets.VBox):
     """The trace by further methods, as `Request.trace_methods` asks for them, so far."""
     density = traitlets.Instance(SpectralDensity, allow_none=True)
     """The density of all eigenvalues, so far."""
+    trajectory = traitlets.Instance(Trajectory, allow_none=True)
+    """Where the checkpoints lie beside the plane shown."""
+    descent = traitlets.Instance(Descent, allow_none=True)
+    """How far down the negative curvature led when it was last followed."""
     sample = traitlets.Instance(ProjectionSample, allow_none=True)
     """The curvatures of random planes, so far."""
     prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
@@ -138,6 +148,7 @@ class Explorer(ipywidgets.VBox):
         *,
         request: Request | None = None,
         seed: int = 0,
+        checkpoints: Iterable[Checkpoint] = (),
         executor: Executor | None = None,
     ) -> None:
         """Build the views and begin to compute.
@@ -146,6 +157,7 @@ class Explorer(ipywidgets.VBox):
             objective: The loss at θ.
             request: What to show first; None for a random plane.
             seed: Seed of eigensolver, probes and planes.
+            checkpoints: Points of a training run, each in a form that `read_checkpoint` takes.
             executor: Where to compute; None for a thread of the explorer's own.
 
         Raises:
@@ -157,15 +169,28 @@ class Explorer(ipywidgets.VBox):
         if objective.n_parameters < 2:
             raise ValueError("objective must have at least two parameters to span a plane, got one")
         self.objective = objective
-        self._answerer = Answerer(objective, seed=seed)
-        self._worker: Worker[Request, Update] = Worker(
+        self.checkpoints = checkpoint_places(objective, checkpoints)
+        self._itinerary = Itinerary(self.checkpoints)
+        self._answerers = Answerers(objective, seed=seed, checkpoints=self.checkpoints)
+        self._shown_place: Place | None = None  # that of the slice; a new place has none yet
+        self._worker: Worker[Request | Follow, Update] = Worker(
             self._respond, on_result=self._on_update, on_end=self._on_end, executor=executor
         )
         self._quiet = False
         self._shown_at = 0.0
         request = Request() if request is None else request
         self.verdict_bar = VerdictBar("Computing …", kind="busy", layout={"width": "100%"})
-        self.controls = Controls(request, on_request=self._ask, on_new_plane=self.new_random_plane, on_cancel=self.cancel)
+        self.travel = TravelControls(
+            on_place=self.go_to, on_back=self.go_back, on_follow=self.follow, checkpoints=self.checkpoints
+        )
+        self.controls = Controls(
+            request,
+            on_request=self._ask,
+            on_new_plane=self.new_random_plane,
+            on_cancel=self.cancel,
+            travel=self.travel,
+            checkpoints=self.checkpoints,
+        )
         fill = {"width": "100%", "height": "100%"}
         self.loss_map = LossMap(layout=fill)
         self.surface = Surface()
@@ -194,6 +219,7 @@ class Explorer(ipywidgets.VBox):
 
     def _wire(self) -> None:
         self.loss_map.observe(self._on_map_probe, "probe")
+        self.loss_map.observe(self._on_map_picked, "picked")
         self.curvature_plot.observe(self._on_plane_selected, "selected")
         self.spectrum_plot.observe(self._on_eigenvalue_selected, "selected")
         self.controls.scale.observe(self._on_scale, "value")
@@ -205,6 +231,53 @@ class Explorer(ipywidgets.VBox):
         """Show a random plane that was not seen before."""
         seed = secrets.randbelow(10**6)  # short enough to be read aloud; the global generators are not touched
         self._ask(dataclasses.replace(self.request, axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)), blend=0.0))
+
+    def go_to(self, place: Place | None) -> None:
+        """Make another point the centre; what was computed of a point visited before is kept.
+
+        Args:
+            place: Where to go; None for the objective's own θ.
+        """
+        self._ask(dataclasses.replace(self.request, place=place))
+
+    def go_to_probe(self) -> None:
+        """Make the probe the centre."""
+        with self._worker.lock:
+            if self.slice is None or self.probe == (0.0, 0.0):
+                return
+            directions = self.slice.directions
+            theta = self._answerers.at(self._shown_place).objective.theta
+            for coordinate, vector in zip(self.probe, directions.vectors, strict=True):
+                theta.add_(vector, alpha=coordinate)
+            named = " and ".join(
+                f"{format_number(at)} along {label}" for at, label in zip(self.probe, directions.labels, strict=True)
+            )
+            start = "θ" if self._shown_place is None else self._shown_place.label
+            number = self._itinerary.next_number
+            self.go_to(Place(theta, f"{number}: the probe", f"Centre {number} was the probe: from {start} {named}."))
+
+    def go_back(self) -> None:
+        """Go back to the centre before this one; a `ValueError` says that there is none."""
+        with self._worker.lock:
+            self.go_to(self._itinerary.previous())
+
+    def follow(self) -> None:
+        """Go to the lowest loss along the eigenvector of the smallest eigenvalue, where that is negative.
+
+        What it finds is `descent`: also what the best of 20 random lines reaches.
+        """
+        with self._worker.lock:
+            self._begin(Follow(self.request))
+
+    @property
+    def center(self) -> Objective:
+        """The loss at the point in the middle."""
+        return self._answerers.at(self.request.place).objective
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All points there are to go to, besides the objective's own θ."""
+        return tuple(self._itinerary.places)
 
     def cancel(self) -> None:
         """Stop computing; what is drawn stays."""
@@ -254,13 +327,31 @@ class Explorer(ipywidgets.VBox):
             if self.request != request:
                 self.request = request  # comes back here
                 return
+            if request.place is not self._itinerary.here:
+                self._arrive(request.place)
             self.controls.show_request(request)
             picked = self.spectrum_plot.selected
             if picked is not None and self._eigen_axis(picked) not in request.axes:
                 self.spectrum_plot.selected = None
-            self.state, self.error = "computing", None
-            self.controls.show_work("…", 0.0, busy=True)
-            self._worker.submit(request)
+            self._begin(request)
+
+    def _begin(self, job: Request | Follow) -> None:
+        self.state, self.error = "computing", None
+        self.controls.show_work("…", 0.0, busy=True)
+        self._worker.submit(job)
+
+    def _arrive(self, place: Place | None) -> None:
+        # What is shown of the old place goes, except the picture, until there is another one.
+        known = self._itinerary.arrive(place, self.known)
+        for name in _KNOWN:
+            setattr(self, name, getattr(known, name))
+        self.curvature = self.trajectory = None
+        self.travel.show(self._itinerary.places, place, can_go_back=self._itinerary.can_go_back)
+        self.travel.say("" if place is None or place.checkpoint is not None else place.origin)
+        self.controls.offer(self.eigenpairs)
+        with self.verdict_bar.hold_sync():
+            self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
+            self.verdict_bar.facts, self.verdict_bar.notes = [], []
 
     @traitlets.validate("directions")
     def _check_directions(self, proposal: dict[str, Any]) -> Directions | None:
@@ -293,6 +384,11 @@ class Explorer(ipywidgets.VBox):
         with self._worker.lock:
             self.probe = change["new"]
 
+    def _on_map_picked(self, change: dict[str, Any]) -> None:
+        with self._worker.lock:
+            self.probe = change["new"][:2]
+            self.go_to_probe()
+
     def _on_plane_selected(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
             if change["new"] is not None and self.sample is not None and change["new"] < len(self.sample):
@@ -320,12 +416,15 @@ class Explorer(ipywidgets.VBox):
 
     # What the worker does
 
-    def _respond(self, request: Request) -> Iterator[Update]:
+    def _respond(self, job: Request | Follow) -> Iterator[Update]:
+        request = job.request if isinstance(job, Follow) else job
         with self._worker.lock:
-            known = self.known
-        return self._answerer.answer(request, known)
+            known = self.known if request.place is self._itinerary.here else Known()
+        answerer = self._answerers.at(request.place)
+        return answerer.follow(job, known) if isinstance(job, Follow) else answerer.answer(job, known)
 
-    def _on_update(self, request: Request, update: Update) -> None:
+    def _on_update(self, job: Request | Follow, update: Update) -> None:
+        request = job.request if isinstance(job, Follow) else job
         now = time.monotonic()
         # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can
         # read.
@@ -337,18 +436,33 @@ class Explorer(ipywidgets.VBox):
         if update.curvature is not None:
             self.curvature = update.curvature
         if update.slice is not None and (self.slice is None or update.slice.values is not self.slice.values):
-            self._show_slice(update.slice)
+            self._show_slice(update.slice, request.place)
         if update.eigenpairs is not None:
             self.controls.offer(update.eigenpairs)
+        if update.trajectory is not None:
+            self.trajectory = update.trajectory
         if draw or update.curvature is not None or update.eigenpairs is not None:
             self._shown_at = now
             self.controls.show_work(update.doing, update.progress, busy=True)
             self.loss_map.status = f"computing {update.doing}" if update.picture else ""
             self._show_numbers(request)
+        if update.descent is not None:
+            self.descent = update.descent
+        if update.refusal or update.destination is not None:
+            self._end_descent(request, update)
 
-    def _show_slice(self, plane: LossSlice) -> None:
-        moved = self.slice is None or self.slice.directions is not plane.directions
-        self.slice = plane
+    def _end_descent(self, request: Request, update: Update) -> None:
+        descent, destination = update.descent, update.destination
+        if descent is None or destination is None or descent.coordinate == 0:
+            self._begin(request)  # what was interrupted goes on
+            self.travel.say(update.refusal or ("" if descent is None else descent_words(descent)))
+            return
+        place = Place(destination, f"{self._itinerary.next_number}: along v₋", descent_words(descent))
+        self.go_to(place)
+
+    def _show_slice(self, plane: LossSlice, place: Place | None) -> None:
+        moved = self._shown_place is not place or self.slice is None or self.slice.directions is not plane.directions
+        self.slice, self._shown_place = plane, place
         if moved:
             self._quiet = True
             try:
@@ -380,13 +494,17 @@ class Explorer(ipywidgets.VBox):
         traces = (self.slice_trace, self.trace, *self.other_traces)
         self.trace_plot.estimates = tuple(trace for trace in traces if trace is not None)
         if self.curvature is not None:
-            said = remark(self.objective, self.curvature, self.known, self.prediction)
+            said = remark(self.center, self.curvature, self.known, self.prediction)
             bar = self.verdict_bar
             with bar.hold_sync():
                 bar.sentence, bar.kind = said.statement.sentence, said.statement.kind or ""
-                bar.facts, bar.notes = [list(fact) for fact in said.facts], list(said.notes)
+                bar.facts, bar.notes = [list(fact) for fact in said.facts], list(self._notes_of_place(request) + said.notes)
 
-    def _on_end(self, request: Request, end: End) -> None:
+    def _notes_of_place(self, request: Request) -> tuple[str, ...]:
+        return () if request.place is None or not request.place.origin else (request.place.origin,)
+
+    def _on_end(self, job: Request | Follow, end: End) -> None:
+        request = job.request if isinstance(job, Follow) else job
         self.loss_map.status = ""
         self.error = end.failure
         if end.state == "complete":

@@ -15,9 +15,10 @@ from curvwidget.curvature.wording import Statement, describe
 from curvwidget.directions import directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.objective import Objective
+from curvwidget.slices import Descent
 from curvwidget.widgets.update import Known
 
-__all__ = ["Remarks", "remark"]
+__all__ = ["Remarks", "descent_words", "remark"]
 
 _FEW = 20  # samples below which a standard error is itself uncertain by more than a sixth
 _CONFIDENCE = 0.95
@@ -63,6 +64,27 @@ def remark(objective: Objective, curvature: ProjectedCurvature, known: Known, pr
         *(f"About the loss: {_sentence(note)}" for note in objective.notes),
     ]
     return Remarks(statement, tuple(_facts(objective, curvature, known)), tuple(dict.fromkeys(notes)))
+
+
+def descent_words(descent: Descent) -> str:
+    """Say how far down a direction led, and how far random lines did.
+
+    Args:
+        descent: The search, finished.
+
+    Returns:
+        A sentence or two.
+    """
+    start, lines = format_number(descent.center, 4), len(descent.random_losses)
+    if descent.coordinate == 0:
+        found = f"Along v₋ no loss lower than {start} was found within ‖Δθ‖ = {format_number(descent.reach, 2)}"
+    else:
+        found = f"Along v₋ the loss falls from {start} to {format_number(descent.loss, 4)}"
+    if not lines:
+        return f"{found}."
+    if descent.best_random < descent.center:
+        return f"{found}; the best of {lines} random lines reaches {format_number(descent.best_random, 4)}."
+    return f"{found}; none of {lines} random lines goes lower."
 
 
 def _facts(objective: Objective, curvature: ProjectedCurvature, known: Known) -> Iterator[tuple[str, str, str]]:

@@ -8,69 +8,13 @@ from typing import Literal
 
 from curvwidget._checks import check_choice, check_count, check_finite
 from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
-from curvwidget.directions import DISTRIBUTIONS, NORMALIZATIONS, Directions, Distribution, Normalization
-from curvwidget.directions.random import check_seed
+from curvwidget.directions import DISTRIBUTIONS, NORMALIZATIONS, Distribution, Normalization
 from curvwidget.slices.grid import check_resolution
 from curvwidget.slices.span import check_span
+from curvwidget.widgets.axis_sources import AxisSource, EigenAxis, RandomAxis
+from curvwidget.widgets.places import Place
 
-__all__ = ["AxisSource", "EigenAxis", "GradientAxis", "OwnAxis", "RandomAxis", "Request"]
-
-
-@dataclass(frozen=True)
-class RandomAxis:
-    """A random direction.
-
-    Attributes:
-        seed: As `random_directions` takes it.
-        row: Which of the directions of that seed; two axes of one seed take rows 0 and 1 and are that seed's plane.
-    """
-
-    seed: int
-    row: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what is no seed or row."""
-        check_seed(self.seed)
-        check_count("row", self.row, minimum=0)
-
-
-@dataclass(frozen=True)
-class EigenAxis:
-    """An eigenvector of the Hessian.
-
-    Attributes:
-        rank: 0 for the largest eigenvalue, 1 for the next, …; −1 for the smallest, −2 for the next from below, ….
-    """
-
-    rank: int
-
-
-@dataclass(frozen=True)
-class GradientAxis:
-    """The direction of the gradient."""
-
-
-@dataclass(frozen=True, eq=False)
-class OwnAxis:
-    """A direction that the user gave.
-
-    Attributes:
-        direction: A single one.
-    """
-
-    direction: Directions
-
-    def __post_init__(self) -> None:
-        """Refuse anything but one direction.
-
-        Raises:
-            ValueError: If there are several.
-        """
-        if len(self.direction) != 1:
-            raise ValueError(f"direction must be a single one, got {len(self.direction)}")
-
-
-AxisSource = RandomAxis | EigenAxis | GradientAxis | OwnAxis
+__all__ = ["Follow", "Request"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +33,7 @@ class Request:
         probes: Number of random probes for the trace, of each method.
         trace_methods: How the trace is estimated, as for `estimate_trace`.
         spectrum_probes: Number of random probes for the density of all eigenvalues; 0 leaves it out.
+        place: The point in the middle; None for the objective's own.
     """
 
     axes: tuple[AxisSource, AxisSource] = field(default_factory=lambda: (RandomAxis(0, 0), RandomAxis(0, 1)))
@@ -102,19 +47,23 @@ class Request:
     probes: int = 100
     trace_methods: tuple[TraceMethod, ...] = ("hutchinson", "slices")
     spectrum_probes: int = 4
+    place: Place | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered.
 
         Raises:
-            TypeError: If an axis is no source of a direction.
+            TypeError: If an axis is no source of a direction, or the place is none.
             ValueError: If a number or a choice is refused.
         """
         if len(self.axes) != 2:
             raise ValueError(f"axes must be two, got {len(self.axes)}")
         for axis in self.axes:
             if not isinstance(axis, AxisSource):
-                raise TypeError(f"axes must be RandomAxis, EigenAxis, GradientAxis or OwnAxis, got {type(axis).__name__}")
+                kinds = "RandomAxis, EigenAxis, GradientAxis, CheckpointAxis, TrajectoryAxis or OwnAxis"
+                raise TypeError(f"axes must be {kinds}, got {type(axis).__name__}")
+        if self.place is not None and not isinstance(self.place, Place):
+            raise TypeError(f"place must be a Place or None, got {type(self.place).__name__}")
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         if self.span != "auto":
@@ -135,3 +84,16 @@ class Request:
     def needs_eigenpairs(self) -> bool:
         """Whether the picture itself needs eigenvectors."""
         return self.blend > 0 or any(isinstance(axis, EigenAxis) for axis in self.axes)
+
+
+@dataclass(frozen=True)
+class Follow:
+    """The wish to go down along the eigenvector of the smallest eigenvalue.
+
+    Attributes:
+        request: Where to go down from, and what to show below.
+        lines: Number of random lines to compare with.
+    """
+
+    request: Request
+    lines: int = 20

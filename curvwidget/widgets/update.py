@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from curvwidget.curvature import ProjectedCurvature, ProjectionSample, TraceEstimate
+from curvwidget.directions import Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
-from curvwidget.slices import LossSlice
+from curvwidget.slices import Descent, LossSlice
 
 __all__ = ["Known", "Update"]
 
@@ -48,6 +51,10 @@ class Update:
         sample: More random planes.
         other_traces: Traces by further methods, of which one is better.
         density: A better density of all eigenvalues.
+        trajectory: Where the checkpoints lie beside the plane that is shown.
+        descent: How far down the eigenvector of the smallest eigenvalue leads, so far.
+        destination: The lowest point that was found on it, once it is found.
+        refusal: Why there is nothing to follow.
     """
 
     doing: str
@@ -61,3 +68,7 @@ class Update:
     sample: ProjectionSample | None = None
     other_traces: tuple[TraceEstimate, ...] | None = None
     density: SpectralDensity | None = None
+    trajectory: Trajectory | None = None
+    descent: Descent | None = None
+    destination: Tensor | None = None
+    refusal: str = ""

@@ -160,6 +160,14 @@ def test_the_tabs_show_the_traces_and_the_density_that_were_computed() -> None:
     assert explorer.spectrum_plot.eigenpairs is explorer.eigenpairs
 
 
+def test_an_eigenvector_that_was_not_computed_is_refused_in_words() -> None:
+    explorer = inline()
+    explorer.request = dataclasses.replace(explorer.request, axes=(EigenAxis(5), RandomAxis(0, 1)))
+    assert explorer.state == "failed"
+    assert "rank must be from -2 to 1, got 5" in explorer.verdict_bar.sentence
+    assert explorer.controls.axes[0].source.label == "eigenvector 5"
+
+
 def test_own_directions_can_be_set_from_python() -> None:
     explorer = inline()
     own = cw.own_directions(explorer.objective, torch.eye(2, 40), labels=["mine", "yours"])
