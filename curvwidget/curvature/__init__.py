@@ -3,6 +3,7 @@
 from curvwidget.curvature.ensemble import sample_projections, stream_projections
 from curvwidget.curvature.fit import fit_slice
 from curvwidget.curvature.graph import graph_curvature
+from curvwidget.curvature.normalized_trace import estimate_normalized_trace, stream_normalized_trace
 from curvwidget.curvature.prediction import ProjectionPrediction, predict_projections
 from curvwidget.curvature.project import project_curvature
 from curvwidget.curvature.projected import ProjectedCurvature
@@ -15,12 +16,14 @@ __all__ = [
     "ProjectionPrediction",
     "ProjectionSample",
     "TraceEstimate",
+    "estimate_normalized_trace",
     "estimate_trace",
     "fit_slice",
     "graph_curvature",
     "predict_projections",
     "project_curvature",
     "sample_projections",
+    "stream_normalized_trace",
     "stream_projections",
     "stream_trace",
 ]

@@ -33,7 +33,8 @@ class ProjectionPrediction(ArrayResult):
         probabilities: Chances that a plane looks like a ``"minimum"``, a ``"maximum"`` or a ``"saddle"``. They add up to 1,
             except that all are 0 for a Hessian that is zero.
         log_saddle: Natural logarithm of the chance of a saddle: finite also where the chance is too small for a number.
-        trace: tr(H), of all N parameters; for block-normalized directions the sum over the blocks.
+        trace: tr(H), of all N parameters; for block-normalized directions the sum over the blocks, or tr(SHS) where the
+            prediction is from ``scaled``.
         trace_of_square: tr(H²); NaN where not known.
         method: The law used: begins with ``"closed form"``, ``"exact"``, ``"Monte Carlo"`` or ``"expectation only"``.
         normalization: Of the directions.

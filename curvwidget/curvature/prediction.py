@@ -16,6 +16,7 @@ from curvwidget.curvature.direction_law import DirectionLaw, propagate
 from curvwidget.curvature.from_spectrum import DOMINANT, predict_from_spectrum, underflow_notes
 from curvwidget.curvature.isotropic_law import IsotropicLaw
 from curvwidget.curvature.predicted import ProjectionPrediction
+from curvwidget.linalg import TraceEstimate
 
 __all__ = ["ProjectionPrediction", "predict_projections"]
 
@@ -36,6 +37,7 @@ def predict_projections(
     distribution: Literal["gaussian", "rademacher", "sphere"] = "gaussian",
     orthogonalize: bool = False,
     blocks: Mapping[str, Sequence[float]] | ArrayLike | None = None,
+    scaled: TraceEstimate | None = None,
     samples: int = 100_000,
     seed: int = 0,
 ) -> ProjectionPrediction:
@@ -56,6 +58,8 @@ def predict_projections(
         orthogonalize: Whether the two unit directions are orthogonal, rather than independent.
         blocks: For block-normalized directions, of each block (‖θ_b‖, tr(H_bb), n_b), or with tr(H_bb²) as a fourth. For
             ``"filter"`` a block is a filter; blocks that are set to zero are left out.
+        scaled: For block-normalized directions, in place of ``blocks``: what `estimate_normalized_trace` found for the same
+            normalization. It gives the whole law, with the parts of H between two blocks.
         samples: Planes to draw where a law has to be sampled; at least 20,000.
         seed: Seed of those planes.
 
@@ -85,15 +89,19 @@ def predict_projections(
         raise ValueError(f"orthogonalize is for normalization='unit', got normalization={normalization!r}")
     directions = DirectionLaw(normalization, distribution, orthogonalize, n_parameters)
     if normalization in ("filter", "layer", "model"):
-        if blocks is None or eigenvalues is not None:
-            raise ValueError(f"normalization {normalization!r} needs blocks, rows (‖θ_b‖, tr(H_bb), n_b), and no eigenvalues")
+        if scaled is not None and blocks is None and eigenvalues is None:
+            return _from_scaled(scaled, directions)
+        if blocks is None or scaled is not None or eigenvalues is not None:
+            expected_input = "blocks, rows (‖θ_b‖, tr(H_bb), n_b), or scaled, and no eigenvalues"
+            raise ValueError(f"normalization {normalization!r} needs {expected_input}")
         table = read_blocks(blocks)
         expected, law, notes = block_law(table)
         sums = float(table[:, 1].sum()), float(table[:, 3].sum()) if len(table) == 1 else math.nan
         method = "expectation only" if law is None else "closed form (as if no eigenvalue dominated)"
         return _of_law(law, expected, sums, directions, method, notes)
-    if blocks is not None:
-        raise ValueError(f"blocks are for the normalizations 'filter', 'layer' and 'model', got normalization={normalization!r}")
+    if blocks is not None or scaled is not None:
+        name = "scaled is" if blocks is None else "blocks are"
+        raise ValueError(f"{name} for the normalizations 'filter', 'layer' and 'model', got normalization={normalization!r}")
     errors = _check_stderr("trace_stderr", trace_stderr), _check_stderr("trace_of_square_stderr", trace_of_square_stderr)
     traces = _check_traces(trace, trace_of_square, n_parameters, errors)
     if eigenvalues is None:
@@ -133,6 +141,20 @@ def _from_traces(
     spread = propagate(numbers, traces, errors)
     by_verdict = dict(zip(found.probabilities, spread[2:].tolist(), strict=True))
     return replace(found, stderr=spread[:2], probabilities_stderr=by_verdict)
+
+
+def _from_scaled(scaled: TraceEstimate, directions: DirectionLaw) -> ProjectionPrediction:
+    # With d = S·u, E uuᵀ = 1: E A = tr(SHS) and Var B = tr((SHS)²) exactly; Var A is twice that if the blocks of u are Gaussian.
+    errors = scaled.stderr, scaled.trace_of_square_stderr
+    if not all(map(math.isfinite, (scaled.trace, scaled.trace_of_square))):
+        raise ValueError("scaled must hold tr(SHS) and tr((SHS)²), got numbers that are not finite")
+    directions = replace(directions, n_parameters=scaled.size)
+    found = _from_traces((scaled.trace, scaled.trace_of_square), errors, None, directions)
+    gaussian = (
+        "directions are taken as Gaussian in each block, with the expected length: on the sphere that they are on, curvatures "
+        "spread somewhat less where a block's Hessian is nearly a multiple of the identity"
+    )
+    return replace(found, notes=(*found.notes, *scaled.notes, gaussian))
 
 
 def _of_law(

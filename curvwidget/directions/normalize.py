@@ -9,7 +9,7 @@ from torch import Tensor
 
 from curvwidget.objective import Objective
 
-__all__ = ["NORMALIZATIONS", "Normalization", "normalize"]
+__all__ = ["NORMALIZATIONS", "Normalization", "entry_scales", "normalize"]
 
 Normalization = Literal["unit", "filter", "layer", "model"] | None
 NORMALIZATIONS: tuple[Normalization, ...] = (None, "unit", "filter", "layer", "model")
@@ -51,6 +51,31 @@ def normalize(vectors: Tensor, objective: Objective, normalization: Normalizatio
             "use None or 'unit'"
         )
     return scaled
+
+
+def entry_scales(objective: Objective, normalization: Normalization) -> Tensor:
+    """Return the root mean square of each entry of a normalized random direction.
+
+    Args:
+        objective: Gives θ and its blocks.
+        normalization: See `random_directions`.
+
+    Returns:
+        ``(N,)`` in the objective's dtype: ‖θ_b‖/√n_b for the entries of a block b of n_b entries, 0 where a block is set to zero;
+        1/√N for unit directions, 1 without a normalization.
+    """
+    theta = objective.theta
+    if normalization in (None, "unit"):
+        return torch.full_like(theta, 1.0 if normalization is None else len(theta) ** -0.5)
+    if normalization == "model":
+        return torch.full_like(theta, float(theta.double().norm()) / len(theta) ** 0.5)
+    scales = torch.zeros_like(theta)
+    for block in objective.blocks:
+        rows = _rows(block.shape) if normalization == "filter" else 1
+        if rows:
+            split = theta[block.slice].view(rows, -1)
+            scales[block.slice] = split.pow(2).mean(dim=1, keepdim=True).sqrt().expand_as(split).reshape(-1)
+    return scales
 
 
 def _rows(shape: tuple[int, ...]) -> int:

@@ -13,7 +13,12 @@ __all__ = ["predict"]
 
 
 def predict(
-    objective: Objective, request: Request, *, trace: TraceEstimate | None, eigenpairs: Eigenpairs | None
+    objective: Objective,
+    request: Request,
+    *,
+    trace: TraceEstimate | None,
+    eigenpairs: Eigenpairs | None,
+    scaled: TraceEstimate | None = None,
 ) -> ProjectionPrediction | None:
     """Predict the curvatures of random planes from what is known so far.
 
@@ -22,12 +27,19 @@ def predict(
         request: Says how random directions are normalized.
         trace: An estimate of tr(H) and tr(H²).
         eigenpairs: Both ends of the spectrum, to see whether few eigenvalues dominate.
+        scaled: What `estimate_normalized_trace` found for a normalization by block; without it the spread of the curvatures is
+            not known for "layer", and nothing for "filter": the traces by parameter that come with tr(H) know no filters.
 
     Returns:
-        The prediction; None as long as the estimates say too little, or for normalizations by block, for which tr(H) alone says
-        nothing.
+        The prediction; None as long as the estimates say too little.
     """
-    if trace is None or request.normalization not in (None, "unit"):
+    normalization = request.normalization
+    if normalization not in (None, "unit"):
+        if scaled is not None and math.isfinite(scaled.trace_of_square):
+            return predict_projections(scaled=scaled, normalization=normalization, distribution=request.distribution)
+        rows = None if trace is None else _rows(objective, normalization, trace)
+        return None if rows is None else predict_projections(blocks=rows, normalization=normalization)
+    if trace is None:
         return None
     square = trace.trace_of_square
     if not math.isfinite(square) or trace.trace**2 > objective.n_parameters * square:
@@ -39,6 +51,17 @@ def predict(
         trace_stderr=trace.stderr,
         trace_of_square_stderr=trace.trace_of_square_stderr,
         n_parameters=objective.n_parameters,
-        normalization=request.normalization,
+        normalization=normalization,
         extremes=extremes,
     )
+
+
+# (‖θ_b‖, tr(H_bb), n_b[, tr(H_bb²)]) of the blocks that a normalization makes, as far as an estimate of tr(H) knows them.
+def _rows(objective: Objective, normalization: str, trace: TraceEstimate) -> list[list[float]] | None:
+    theta = objective.theta.double()
+    if normalization == "model":
+        square = max(trace.trace_of_square, trace.trace**2 / len(theta))
+        return [[float(theta.norm()), trace.trace, len(theta), square]] if math.isfinite(square) else None
+    if normalization == "layer" and set(trace.by_block) == {block.name for block in objective.blocks}:
+        return [[float(theta[block.slice].norm()), trace.by_block[block.name], block.size] for block in objective.blocks]
+    return None
