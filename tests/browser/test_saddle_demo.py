@@ -81,3 +81,16 @@ def test_all_of_it_fits_a_screen_of_1200_by_800(theme: str, visit: Visit, jupyte
     brightness = mean_brightness(picture(demo))
     assert brightness > 150 if theme == "light" else brightness < 110
     lab.screenshot(f"saddle-demo-{theme}")
+
+
+def test_voila_serves_the_lecture_as_a_page(visit: Visit, voila: Server) -> None:
+    page = visit(voila, LECTURE)
+    page.wait_for_output("ten outliers of 50", timeout=COMPUTED / 1000)
+    demo = page.find(".cw-saddle-demo")
+    demo.scroll_into_view_if_needed()
+    wait_until_done(page)
+    assert distinct_colours(picture(demo.locator(".cw-map canvas").nth(1))) > 200
+    expect(page.page.get_by_text("Random projections hide saddles").first).to_be_attached()
+    demo.get_by_role("button", name="Next random plane").click()
+    expect(demo.get_by_text(re.compile(r"^random plane 2 of 1,000 shows"))).to_be_visible(timeout=COMPUTED)
+    page.screenshot("saddle-demo-voila")

@@ -20,6 +20,9 @@ TOLERATED_ERRORS = {
     r"getter for the shared module is not a function.*/voila/labextensions/@jupyter-notebook/lab-extension/": (
         "Voila also loads Notebook 7's extension of Lab, which draws no widget and needs parts that Voila has not"
     ),
+    r"getter for the shared module is not a function.*/voila/labextensions/jupyterlab-jupytext/": (
+        "and jupytext's, which adds a menu to Lab"
+    ),
     r"Failed to load resource: net::ERR_NAME_NOT_RESOLVED.*fontawesome": "see TOLERATED_REQUESTS",
 }
 #: Requests off the machine that are not ours, and why each is let through (it gets nowhere: Chromium resolves no name).
