@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from curvwidget._streams import last
@@ -135,16 +134,18 @@ def _evaluate(
     while start < len(points):
         chunk = points[start : start + size]
         began = time.perf_counter()
-        thetas = torch.stack([_move(theta, directions, axes, point) for point in chunk])
-        yield objective.losses(thetas).tolist(), chunk
+        thetas = theta.repeat(len(chunk), 1)
+        for moved, point in zip(thetas, chunk, strict=True):
+            _move(moved, directions, axes, point)
+        losses = objective.losses(thetas).tolist()
+        del thetas, moved  # before the next block is made
+        yield losses, chunk
         seconds = max(time.perf_counter() - began, 1e-6)
         start += size
         size = max(1, min(most, 2 * size, int(size * _STEP_SECONDS / seconds)))
 
 
-def _move(theta: Tensor, directions: Directions, axes: list[Array], point: tuple[int, ...]) -> Tensor:
-    """Return θ + Σ a_i·v_i, added up in one order whatever the block, so that a run can be repeated to the last bit."""
-    moved = theta.clone()
+def _move(theta: Tensor, directions: Directions, axes: list[Array], point: tuple[int, ...]) -> None:
+    """Make θ + Σ a_i·v_i of θ, added up in one order whatever the block, so that a run can be repeated to the last bit."""
     for axis, index, vector in zip(axes, point, directions.vectors, strict=True):
-        moved.add_(vector, alpha=float(axis[index]))
-    return moved
+        theta.add_(vector, alpha=float(axis[index]))
