@@ -50,16 +50,30 @@ if TYPE_CHECKING:
         LossMap,
         Profiles,
         SaddleDemo,
+        SideBySide,
         SpectrumPlot,
         Surface,
         TracePlot,
         explore,
+        link_explorers,
     )
 
 __version__ = "0.1.0.dev0"
 
 # What draws is imported when it is first asked for: a script or a cluster job needs no widget library.
-_WIDGETS = ("CurvaturePlot", "Explorer", "LossMap", "Profiles", "SaddleDemo", "SpectrumPlot", "Surface", "TracePlot", "explore")
+_WIDGETS = (
+    "CurvaturePlot",
+    "Explorer",
+    "LossMap",
+    "Profiles",
+    "SaddleDemo",
+    "SideBySide",
+    "SpectrumPlot",
+    "Surface",
+    "TracePlot",
+    "explore",
+    "link_explorers",
+)
 
 __all__ = [
     "CurvaturePlot",
@@ -75,6 +89,7 @@ __all__ = [
     "ProjectionPrediction",
     "ProjectionSample",
     "SaddleDemo",
+    "SideBySide",
     "SpectralDensity",
     "SpectrumPlot",
     "Surface",
@@ -92,6 +107,7 @@ __all__ = [
     "gradient_direction",
     "graph_curvature",
     "hessian_directions",
+    "link_explorers",
     "own_directions",
     "place_checkpoints",
     "predict_projections",

@@ -9,16 +9,20 @@ from curvwidget.widgets.axis_sources import (
     TrajectoryAxis,
 )
 from curvwidget.widgets.curvature_plot import CurvaturePlot
-from curvwidget.widgets.explorer import Explorer, explore
+from curvwidget.widgets.entry import explore
+from curvwidget.widgets.explorer import Explorer
+from curvwidget.widgets.linking import ExplorerLink, link_explorers
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.places import Place
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.request import Request
 from curvwidget.widgets.saddle_demo import SaddleDemo
 from curvwidget.widgets.saddle_request import SaddleRequest
+from curvwidget.widgets.side_by_side import SideBySide
 from curvwidget.widgets.spectrum_plot import SpectrumPlot
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.trace_plot import TracePlot
+from curvwidget.widgets.trajectory_plot import TrajectoryPlot
 from curvwidget.widgets.verdict_bar import VerdictBar
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "CurvaturePlot",
     "EigenAxis",
     "Explorer",
+    "ExplorerLink",
     "GradientAxis",
     "LossMap",
     "OwnAxis",
@@ -35,10 +40,13 @@ __all__ = [
     "Request",
     "SaddleDemo",
     "SaddleRequest",
+    "SideBySide",
     "SpectrumPlot",
     "Surface",
     "TracePlot",
     "TrajectoryAxis",
+    "TrajectoryPlot",
     "VerdictBar",
     "explore",
+    "link_explorers",
 ]

@@ -1,0 +1,218 @@
+"""The same slice of two losses side by side: on training and on test data, say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, cast
+
+import ipywidgets
+import numpy as np
+import traitlets
+from torch import Tensor
+
+from curvwidget.curvature import ProjectedCurvature, project_curvature
+from curvwidget.curvature.number_words import format_number, format_uncertain
+from curvwidget.directions import Directions
+from curvwidget.objective import Objective
+from curvwidget.runs import End, Executor, Failure, Worker
+from curvwidget.slices import LossSlice, stream_slice
+from curvwidget.widgets.explorer import Explorer
+from curvwidget.widgets.loss_map import LossMap
+from curvwidget.widgets.loss_packet import Scale
+from curvwidget.widgets.verdict_bar import VerdictBar
+
+__all__ = ["SideBySide"]
+
+_HEIGHT = "400px"
+
+
+_SHAPES = {"minimum": "a bowl", "maximum": "a dome", "saddle": "a saddle", "flat": "a plain"}
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """What the explorer shows; directions are equal where they are the same object."""
+
+    directions: Directions
+    span: tuple[float, ...]
+    resolution: int
+
+
+_Job = tuple[_Plane, Tensor]  # the plane, and θ in its middle
+
+
+class SideBySide(ipywidgets.VBox):
+    """An explorer's slice, and beside it the same points of another loss: same axes, same colours, one probe.
+
+    The other loss is of the same parameters: that on test data, say, or with another criterion. Whatever plane the explorer shows
+    next, both maps show it.
+
+    Example:
+        >>> import torch, curvwidget as cw
+        >>> from curvwidget.runs import InlineExecutor
+        >>> train = cw.Objective.from_function(lambda t: t[0] ** 2 - t[1] ** 2, torch.zeros(2, dtype=torch.float64))
+        >>> test = cw.Objective.from_function(lambda t: t[0] ** 2 + t[1] ** 2, torch.zeros(2, dtype=torch.float64))
+        >>> explorer = cw.explore(train, resolution=11, planes=0, probes=10, executor=InlineExecutor())
+        >>> both = cw.SideBySide(explorer, test, executor=InlineExecutor())
+        >>> both.curvature.verdict, bool((both.slice.axes[0] == explorer.slice.axes[0]).all())
+        ('minimum', True)
+    """
+
+    slice = traitlets.Instance(LossSlice, allow_none=True)
+    """The other loss on the plane that the explorer shows, the finest so far."""
+    curvature = traitlets.Instance(ProjectedCurvature, allow_none=True)
+    """The projected curvature of the other loss on that plane."""
+    error = traitlets.Instance(Failure, allow_none=True)
+    """What went wrong, with the full traceback; None where nothing did."""
+
+    def __init__(
+        self,
+        explorer: Explorer,
+        other: Objective,
+        *,
+        names: tuple[str, str] = ("training data", "test data"),
+        executor: Executor | None = None,
+    ) -> None:
+        """Put another loss beside an explorer.
+
+        Args:
+            explorer: The explorer to follow.
+            other: The other loss, of as many parameters.
+            names: What to call the explorer's loss and the other one.
+            executor: Where to compute; None for a thread of its own.
+
+        Raises:
+            TypeError: If ``explorer`` is no `Explorer` or ``other`` no `Objective`.
+            ValueError: If the two losses differ in the number of parameters, or ``names`` are not two.
+        """
+        if not isinstance(explorer, Explorer):
+            raise TypeError(f"explorer must be an Explorer, got {type(explorer).__name__}")
+        if not isinstance(other, Objective):
+            raise TypeError(f"other must be an Objective, got {type(other).__name__}")
+        if other.n_parameters != explorer.objective.n_parameters:
+            raise ValueError(
+                f"other must have the explorer's N = {explorer.objective.n_parameters} parameters, got {other.n_parameters}"
+            )
+        if len(names) != 2:
+            raise ValueError(f"names must be two, got {len(names)}")
+        self.explorer, self.other, self.names = explorer, other, tuple(str(name) for name in names)
+        self._asked: _Plane | None = None
+        self._worker: Worker[_Job, LossSlice | ProjectedCurvature] = Worker(
+            self._respond, on_result=self._on_result, on_end=self._on_end, executor=executor
+        )
+        fill = {"width": "100%", "height": "100%"}
+        scale = cast(Scale, explorer.loss_map.scale)
+        self.maps = tuple(LossMap(title=name, scale=scale, layout=fill) for name in self.names)
+        self.verdict_bar = VerdictBar("Computing …", kind="busy", layout={"width": "100%"})
+        columns = "repeat(auto-fit, minmax(min(360px, 100%), 1fr))"
+        grid = ipywidgets.Layout(width="100%", grid_template_columns=columns, grid_auto_rows=_HEIGHT, grid_gap="4px 8px")
+        super().__init__([self.verdict_bar, ipywidgets.GridBox(self.maps, layout=grid)], layout=ipywidgets.Layout(width="100%"))
+        self.add_class("cw-side-by-side")
+        # In the browser as well as here: there a probe is dragged in both at once, whatever the kernel does.
+        self._links = [
+            ipywidgets.jslink((explorer.loss_map, name), (view, name)) for name in ("probe", "scale") for view in self.maps
+        ]
+        explorer.observe(self._on_slice, "slice")
+        explorer.loss_map.observe(self._on_explorers_map, ["probe", "scale"])
+        for view in self.maps:
+            view.observe(self._on_own_map, ["probe", "scale"])
+        self._follow(explorer.slice)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the other loss is computed on the plane shown.
+
+        Args:
+            timeout: Seconds to wait at most; None waits as long as it takes.
+
+        Returns:
+            Whether it is.
+        """
+        return self._worker.wait(timeout)
+
+    def close(self) -> None:
+        """Stop following the explorer and remove the maps."""
+        if "_worker" in self.__dict__:  # not where __init__ refused its arguments
+            self.explorer.unobserve(self._on_slice, "slice")
+            self.explorer.loss_map.unobserve(self._on_explorers_map, ["probe", "scale"])
+            for link in self._links:
+                link.unlink()
+            self._worker.close()
+        super().close()
+
+    def __enter__(self) -> SideBySide:
+        """Return the view, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the view."""
+        self.close()
+
+    def _on_slice(self, change: dict[str, Any]) -> None:
+        self._follow(change["new"])
+
+    def _follow(self, plane: LossSlice | None) -> None:
+        if plane is None:
+            return
+        resolution = self.explorer.request.resolution
+        with self._worker.lock:
+            before, self._asked = self._asked, _Plane(plane.directions, plane.span, resolution)
+            if self._asked != before:
+                self.slice = self.curvature = self.error = None
+                self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
+            self._show()
+        if self._asked != before:
+            self._worker.submit((self._asked, self.explorer.center.theta))
+
+    def _on_explorers_map(self, change: dict[str, Any]) -> None:
+        for view in self.maps:
+            setattr(view, change["name"], change["new"])
+
+    def _on_own_map(self, change: dict[str, Any]) -> None:
+        setattr(self.explorer.loss_map, change["name"], change["new"])
+
+    def _respond(self, job: _Job) -> Iterator[LossSlice | ProjectedCurvature]:
+        asked, theta = job
+        there = self.other.at(theta)
+        yield project_curvature(there, asked.directions)
+        yield from stream_slice(there, asked.directions, span=asked.span, resolution=asked.resolution)
+
+    def _on_result(self, job: _Job, result: LossSlice | ProjectedCurvature) -> None:
+        if isinstance(result, ProjectedCurvature):
+            self.curvature = result
+        elif self.slice is None or self.slice.values is not result.values:
+            self.slice = result
+        else:
+            return
+        self._show()
+
+    def _on_end(self, job: _Job, end: End) -> None:
+        self.error = end.failure
+        if end.failure is not None:
+            self.verdict_bar.sentence = f"{end.failure.message} (the full traceback is in .error.traceback)"
+            self.verdict_bar.kind = "error"
+
+    def _show(self) -> None:
+        planes, curvatures = (self.explorer.slice, self.slice), (self.explorer.curvature, self.curvature)
+        limits = _shared_limits([plane for plane in planes if plane is not None], from_center=self.maps[0].scale == "difference")
+        for view, plane, curvature in zip(self.maps, planes, curvatures, strict=True):
+            with view.hold_sync():
+                view.set_trait("limits", limits)
+                view.show(plane, curvature)
+        if self.curvature is not None and self.explorer.curvature is not None:
+            both = zip(self.names, (self.explorer.curvature, self.curvature), strict=True)
+            sentences = [_describe(name, seen) for name, seen in both]
+            self.verdict_bar.sentence, self.verdict_bar.kind = " ".join(sentences), self.curvature.verdict
+
+
+def _describe(name: str, seen: ProjectedCurvature) -> str:
+    low, high = (format_uncertain(float(value), seen.error) for value in seen.principal)
+    return f"On {name}: L = {format_number(seen.loss)}, {_SHAPES[seen.verdict]} (κ₋ = {low}, κ₊ = {high})."
+
+
+def _shared_limits(planes: list[LossSlice], *, from_center: bool) -> tuple[float, float] | None:
+    # NaN and inf have colours of their own.
+    shown = np.concatenate([np.ravel(plane.values - plane.center if from_center else plane.values) for plane in planes])
+    shown = shown[np.isfinite(shown)]
+    return (float(shown.min()), float(shown.max())) if len(shown) and shown.min() < shown.max() else None
