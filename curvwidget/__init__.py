@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         SpectrumPlot,
         Surface,
         TracePlot,
+        TrajectoryPlot,
         explore,
         link_explorers,
     )
@@ -71,6 +72,7 @@ _WIDGETS = (
     "SpectrumPlot",
     "Surface",
     "TracePlot",
+    "TrajectoryPlot",
     "explore",
     "link_explorers",
 )
@@ -96,6 +98,7 @@ __all__ = [
     "TraceEstimate",
     "TracePlot",
     "Trajectory",
+    "TrajectoryPlot",
     "blend_directions",
     "directions_between",
     "estimate_normalized_trace",

@@ -5,96 +5,37 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import ipywidgets
 import traitlets
 
 from curvwidget._checks import check_finite
-from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
 from curvwidget.curvature.number_words import format_number
-from curvwidget.curvature.trace import TraceMethod
-from curvwidget.directions import Checkpoint, Directions, Normalization, Trajectory
-from curvwidget.linalg import Eigenpairs, SpectralDensity
+from curvwidget.directions import Checkpoint, Directions
 from curvwidget.objective import Objective
-from curvwidget.runs import End, Executor, Failure, Worker
-from curvwidget.slices import Descent, LossSlice
+from curvwidget.runs import End, Executor, Worker
+from curvwidget.slices import LossSlice
 from curvwidget.widgets.answerers import Answerers
 from curvwidget.widgets.axis_sources import EigenAxis, OwnAxis, RandomAxis
 from curvwidget.widgets.comparison import predict
 from curvwidget.widgets.controls import Controls
-from curvwidget.widgets.curvature_plot import CurvaturePlot
-from curvwidget.widgets.loss_map import LossMap
+from curvwidget.widgets.explorer_state import ExplorerState
+from curvwidget.widgets.explorer_views import ExplorerViews
 from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
-from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.remarks import descent_words, remark
 from curvwidget.widgets.request import Follow, Request
-from curvwidget.widgets.spectrum_plot import SpectrumPlot
-from curvwidget.widgets.surface import Surface
-from curvwidget.widgets.tabbed_views import TabbedViews
-from curvwidget.widgets.trace_plot import TracePlot
 from curvwidget.widgets.travel_controls import TravelControls
 from curvwidget.widgets.update import Known, Update
-from curvwidget.widgets.verdict_bar import VerdictBar
 
-__all__ = ["Explorer", "explore"]
+__all__ = ["Explorer"]
 
 _UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
-_KNOWN = tuple(field.name for field in dataclasses.fields(Known))
-_STATES = ("idle", "computing", "cancelled", "failed")
 
 
-def explore(
-    objective: Objective,
-    *,
-    seed: int = 0,
-    normalization: Normalization = None,
-    span: Literal["auto"] | Sequence[float] = "auto",
-    resolution: int = 41,
-    planes: int = 200,
-    probes: int = 100,
-    trace_methods: Sequence[TraceMethod] = ("hutchinson", "slices"),
-    spectrum_probes: int = 4,
-    checkpoints: Iterable[Checkpoint] = (),
-    executor: Executor | None = None,
-) -> Explorer:
-    """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
-
-    What is no `Objective` is refused with a `TypeError`, an option that cannot be with a `ValueError` that names it.
-
-    Args:
-        objective: The loss at θ.
-        seed: Seed of the first random plane, and of eigensolver, probes and planes.
-        normalization: Of random directions.
-        span: ``"auto"`` for a half-width from the curvature, or one an axis in units of its direction.
-        resolution: Points on each axis, odd.
-        planes: Number of random planes to compare with.
-        probes: Number of probes for the trace, of each method.
-        trace_methods: How the trace is estimated, as for `estimate_trace`; ``"hutch++"`` and ``"xtrace"`` hold vectors in memory,
-            a third as many as probes and one and a half times as many.
-        spectrum_probes: Number of probes for the density of all eigenvalues, each up to 80 products; 0 leaves it out.
-        checkpoints: Points of a training run, each in a form that `read_checkpoint` takes; files are read when they are visited.
-        executor: Where to compute; None for a thread of the explorer's own, `InlineExecutor` to compute in place.
-
-    Returns:
-        The widget; computation has begun.
-    """
-    request = Request(
-        axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)),
-        normalization=normalization,
-        span=span,
-        resolution=resolution,
-        planes=planes,
-        probes=probes,
-        trace_methods=tuple(trace_methods),
-        spectrum_probes=spectrum_probes,
-    )
-    return Explorer(objective, request=request, seed=seed, checkpoints=checkpoints, executor=executor)
-
-
-class Explorer(ipywidgets.VBox):
+class Explorer(ExplorerState, ipywidgets.VBox):
     """Linked views of the loss around one point.
 
     All state can be read, and what is a wish can be set, from Python: `request`, `directions`, `probe`. The rest are results;
@@ -115,32 +56,6 @@ class Explorer(ipywidgets.VBox):
     """The plane shown; setting it shows another one."""
     probe = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 0.0))
     """The probe's coordinates in units of the directions; setting it moves the probe in every view."""
-    slice = traitlets.Instance(LossSlice, allow_none=True)
-    """The slice shown, the finest so far."""
-    curvature = traitlets.Instance(ProjectedCurvature, allow_none=True)
-    """The projected curvature of the plane shown."""
-    eigenpairs = traitlets.Instance(Eigenpairs, allow_none=True)
-    """Both ends of the Hessian's spectrum, once found."""
-    trace = traitlets.Instance(TraceEstimate, allow_none=True)
-    """The trace by Hutchinson, so far."""
-    slice_trace = traitlets.Instance(TraceEstimate, allow_none=True)
-    """The trace from slices alone, so far."""
-    other_traces = traitlets.Tuple()
-    """The trace by further methods, as `Request.trace_methods` asks for them, so far."""
-    density = traitlets.Instance(SpectralDensity, allow_none=True)
-    """The density of all eigenvalues, so far."""
-    trajectory = traitlets.Instance(Trajectory, allow_none=True)
-    """Where the checkpoints lie beside the plane shown."""
-    descent = traitlets.Instance(Descent, allow_none=True)
-    """How far down the negative curvature led when it was last followed."""
-    sample = traitlets.Instance(ProjectionSample, allow_none=True)
-    """The curvatures of random planes, so far."""
-    prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
-    """What trace and tr(H²) predict for random planes."""
-    state = traitlets.Enum(_STATES, default_value="idle")
-    """``"idle"``, ``"computing"``, ``"cancelled"`` or ``"failed"``."""
-    error = traitlets.Instance(Failure, allow_none=True)
-    """What went wrong, with the full traceback; None where nothing did."""
 
     def __init__(
         self,
@@ -179,7 +94,6 @@ class Explorer(ipywidgets.VBox):
         self._quiet = False
         self._shown_at = 0.0
         request = Request() if request is None else request
-        self.verdict_bar = VerdictBar("Computing …", kind="busy", layout={"width": "100%"})
         self.travel = TravelControls(
             on_place=self.go_to, on_back=self.go_back, on_follow=self.follow, checkpoints=self.checkpoints
         )
@@ -191,36 +105,22 @@ class Explorer(ipywidgets.VBox):
             travel=self.travel,
             checkpoints=self.checkpoints,
         )
-        fill = {"width": "100%", "height": "100%"}
-        self.loss_map = LossMap(layout=fill)
-        self.surface = Surface()
-        self.profiles = Profiles()
-        self.curvature_plot = CurvaturePlot()
-        self.spectrum_plot = SpectrumPlot()
-        self.trace_plot = TracePlot()
-        super().__init__([self.verdict_bar, self._lay_out()], layout=ipywidgets.Layout(width="100%"))
+        self.views = views = ExplorerViews(trajectory=bool(self.checkpoints))
+        self.verdict_bar, self.tabs = views.verdict_bar, views.tabs
+        self.loss_map, self.surface, self.profiles = views.loss_map, views.surface, views.profiles
+        self.curvature_plot, self.spectrum_plot = views.curvature_plot, views.spectrum_plot
+        self.trace_plot, self.trajectory_plot = views.trace_plot, views.trajectory_plot
+        row = ipywidgets.HBox([self.controls, views.grid], layout=ipywidgets.Layout(width="100%", grid_gap="8px"))
+        super().__init__([self.verdict_bar, row], layout=ipywidgets.Layout(width="100%"))
         self.add_class("cw-explorer")
         self._wire()
         self.request = request
-
-    def _lay_out(self) -> ipywidgets.HBox:
-        self.tabs = TabbedViews({"Curvatures": self.curvature_plot, "Spectrum": self.spectrum_plot, "Trace": self.trace_plot})
-        views = ipywidgets.GridBox(
-            [self.loss_map, self.surface, self.profiles, self.tabs],
-            layout=ipywidgets.Layout(
-                flex="1 1 auto",
-                min_width="0",
-                grid_template_columns="repeat(auto-fit, minmax(min(360px, 100%), 1fr))",
-                grid_auto_rows="295px",
-                grid_gap="4px 8px",
-            ),
-        )
-        return ipywidgets.HBox([self.controls, views], layout=ipywidgets.Layout(width="100%", grid_gap="8px"))
 
     def _wire(self) -> None:
         self.loss_map.observe(self._on_map_probe, "probe")
         self.loss_map.observe(self._on_map_picked, "picked")
         self.curvature_plot.observe(self._on_plane_selected, "selected")
+        self.trajectory_plot.observe(self._on_checkpoint_selected, "selected")
         self.spectrum_plot.observe(self._on_eigenvalue_selected, "selected")
         self.controls.scale.observe(self._on_scale, "value")
         ipywidgets.link((self.controls.show_model, "value"), (self.loss_map, "show_model"))
@@ -311,11 +211,6 @@ class Explorer(ipywidgets.VBox):
         """Close the explorer."""
         self.close()
 
-    @property
-    def known(self) -> Known:
-        """What is known of the point, whatever plane is shown."""
-        return Known(**{name: getattr(self, name) for name in _KNOWN})
-
     # What follows from it
 
     @traitlets.observe("request")
@@ -343,15 +238,11 @@ class Explorer(ipywidgets.VBox):
     def _arrive(self, place: Place | None) -> None:
         # What is shown of the old place goes, except the picture, until there is another one.
         known = self._itinerary.arrive(place, self.known)
-        for name in _KNOWN:
-            setattr(self, name, getattr(known, name))
-        self.curvature = self.trajectory = None
+        self.recall(known)
         self.travel.show(self._itinerary.places, place, can_go_back=self._itinerary.can_go_back)
         self.travel.say("" if place is None or place.checkpoint is not None else place.origin)
         self.controls.offer(self.eigenpairs)
-        with self.verdict_bar.hold_sync():
-            self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
-            self.verdict_bar.facts, self.verdict_bar.notes = [], []
+        self.views.wait()
 
     @traitlets.validate("directions")
     def _check_directions(self, proposal: dict[str, Any]) -> Directions | None:
@@ -377,8 +268,7 @@ class Explorer(ipywidgets.VBox):
     @traitlets.observe("probe")
     def _on_probe(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
-            for view in (self.loss_map, self.profiles, self.surface):
-                view.probe = change["new"]
+            self.views.set_probe(change["new"])
 
     def _on_map_probe(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
@@ -405,14 +295,18 @@ class Explorer(ipywidgets.VBox):
             axes = (axis, second) if axis.rank >= 0 else (first, axis)
             self._ask(dataclasses.replace(self.request, axes=axes, blend=0.0))
 
+    def _on_checkpoint_selected(self, change: dict[str, Any]) -> None:
+        with self._worker.lock:
+            if change["new"] is not None and change["new"] < len(self.checkpoints):
+                self.go_to(self.checkpoints[change["new"]])
+
     def _eigen_axis(self, index: int) -> EigenAxis:
         assert self.eigenpairs is not None
         return EigenAxis(index if index < self.eigenpairs.largest else index - len(self.eigenpairs.values))
 
     def _on_scale(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
-            for view in (self.loss_map, self.surface):
-                view.scale = change["new"]
+            self.views.set_scale(change["new"])
 
     # What the worker does
 
@@ -429,25 +323,16 @@ class Explorer(ipywidgets.VBox):
         # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can
         # read.
         draw = update.progress >= 1 or now - self._shown_at >= 1 / _UPDATES_PER_SECOND
-        for name in _KNOWN:
-            result = getattr(update, name)
-            if result is not None:
-                setattr(self, name, result)
-        if update.curvature is not None:
-            self.curvature = update.curvature
+        self.take(update)
         if update.slice is not None and (self.slice is None or update.slice.values is not self.slice.values):
             self._show_slice(update.slice, request.place)
         if update.eigenpairs is not None:
             self.controls.offer(update.eigenpairs)
-        if update.trajectory is not None:
-            self.trajectory = update.trajectory
         if draw or update.curvature is not None or update.eigenpairs is not None:
             self._shown_at = now
             self.controls.show_work(update.doing, update.progress, busy=True)
             self.loss_map.status = f"computing {update.doing}" if update.picture else ""
             self._show_numbers(request)
-        if update.descent is not None:
-            self.descent = update.descent
         if update.refusal or update.destination is not None:
             self._end_descent(request, update)
 
@@ -472,36 +357,17 @@ class Explorer(ipywidgets.VBox):
         spans = plane.span
         kept = (0.0, 0.0) if moved else tuple(max(-s, min(s, p)) for p, s in zip(self.probe, spans, strict=True))
         self.probe = kept
-        self.loss_map.show(plane, self.curvature)
-        self.profiles.show(plane, self.curvature)
-        self.surface.slice = plane
+        self.views.show_slice(plane, self.curvature)
 
     def _show_numbers(self, request: Request) -> None:
-        self.prediction = predict(self.objective, request, trace=self.trace, eigenpairs=self.eigenpairs)
-        self.profiles.mean_curvature = None if self.trace is None else self.trace.mean_curvature
-        plot = self.curvature_plot
-        with plot.hold_trait_notifications():
-            plot.trace = self.trace
-            plot.eigenvalues = self.eigenpairs
-            plot.curvature = self.curvature
-            plot.prediction = self.prediction
-            plot.sample = self.sample
-        spectrum = self.spectrum_plot
-        with spectrum.hold_trait_notifications():
-            if spectrum.eigenpairs is not self.eigenpairs:
-                spectrum.eigenpairs = self.eigenpairs
-            spectrum.density = self.density
-        traces = (self.slice_trace, self.trace, *self.other_traces)
-        self.trace_plot.estimates = tuple(trace for trace in traces if trace is not None)
+        center = self._answerers.at(request.place).objective
+        self.prediction = predict(center, request, trace=self.trace, eigenpairs=self.eigenpairs)
+        said = None
         if self.curvature is not None:
-            said = remark(self.center, self.curvature, self.known, self.prediction)
-            bar = self.verdict_bar
-            with bar.hold_sync():
-                bar.sentence, bar.kind = said.statement.sentence, said.statement.kind or ""
-                bar.facts, bar.notes = [list(fact) for fact in said.facts], list(self._notes_of_place(request) + said.notes)
-
-    def _notes_of_place(self, request: Request) -> tuple[str, ...]:
-        return () if request.place is None or not request.place.origin else (request.place.origin,)
+            said = remark(center, self.curvature, self.known, self.prediction)
+            if request.place is not None and request.place.origin:
+                said = dataclasses.replace(said, notes=(request.place.origin, *said.notes))
+        self.views.show_numbers(self, said)
 
     def _on_end(self, job: Request | Follow, end: End) -> None:
         request = job.request if isinstance(job, Follow) else job
@@ -518,5 +384,4 @@ class Explorer(ipywidgets.VBox):
             self.state = "failed"
             message = end.failure.message if end.failure is not None else "failed"
             self.controls.show_work("failed", 0.0, busy=False)
-            self.verdict_bar.sentence = f"{message} (the full traceback is in explorer.error.traceback)"
-            self.verdict_bar.kind = "error"
+            self.views.fail(f"{message} (the full traceback is in explorer.error.traceback)")

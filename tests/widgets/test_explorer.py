@@ -40,6 +40,7 @@ def test_everything_is_computed_and_every_view_shows_it() -> None:
     assert explorer.curvature_plot.curvature is explorer.curvature
     assert explorer.curvature_plot.sample is explorer.sample
     assert explorer.profiles.mean_curvature == explorer.trace.mean_curvature
+    assert explorer.profiles.mean_curvature_stderr == explorer.trace.mean_curvature_stderr
     assert len(explorer.sample) == 20
     assert len(explorer.trace.samples) == len(explorer.slice_trace.samples) == 15
     np.testing.assert_allclose(explorer.eigenpairs.values, [3, -2], atol=1e-2)

@@ -220,6 +220,17 @@ def test_checkpoints_lie_where_they_are_in_the_plane_of_the_trajectory() -> None
     assert random.trajectory.explained.sum() < 0.5  # a random plane shows next to nothing of the way
 
 
+def test_the_training_tab_shows_the_checkpoints_and_a_click_goes_to_one() -> None:
+    objective, states, _ = training()
+    explorer = inline(objective, checkpoints=states)
+    assert list(explorer.tabs.views) == ["Curvatures", "Spectrum", "Trace", "Training"]
+    assert explorer.trajectory_plot.trajectory is explorer.trajectory
+    explorer.trajectory_plot.selected = 1
+    assert explorer.request.place is explorer.checkpoints[1]
+    assert explorer.travel.checkpoint.value == 2
+    assert explorer.trajectory.distances[1] == pytest.approx(0, abs=1e-12)  # θ is that checkpoint now
+
+
 def test_an_axis_may_lead_to_a_checkpoint() -> None:
     objective, states, _ = training()
     explorer = inline(objective, checkpoints=states, span=[1.0, 1.0])
@@ -240,6 +251,7 @@ def test_without_checkpoints_nothing_of_them_is_seen() -> None:
     assert explorer.travel.checkpoint.layout.display == "none"
     assert [label for label, _ in explorer.controls.axes[0].source.options][-1] == "gradient"
     assert explorer.trajectory is None
+    assert "Training" not in explorer.tabs.views
 
 
 def test_a_model_is_copied_and_a_file_is_read_without_unpickling(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What the explorer has found, as traits to read and to observe."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import traitlets
+
+from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
+from curvwidget.directions import Trajectory
+from curvwidget.linalg import Eigenpairs, SpectralDensity
+from curvwidget.runs import Failure
+from curvwidget.slices import Descent, LossSlice
+from curvwidget.widgets.update import Known, Update
+
+__all__ = ["ExplorerState"]
+
+_KNOWN = tuple(field.name for field in dataclasses.fields(Known))
+_OF_THE_PLANE = ("curvature", "trajectory", "descent")
+_STATES = ("idle", "computing", "cancelled", "failed")
+
+
+class ExplorerState(traitlets.HasTraits):
+    """The explorer's results. They change as its worker finds them, on its thread."""
+
+    slice = traitlets.Instance(LossSlice, allow_none=True)
+    """The slice shown, the finest so far."""
+    curvature = traitlets.Instance(ProjectedCurvature, allow_none=True)
+    """The projected curvature of the plane shown."""
+    eigenpairs = traitlets.Instance(Eigenpairs, allow_none=True)
+    """Both ends of the Hessian's spectrum, once found."""
+    trace = traitlets.Instance(TraceEstimate, allow_none=True)
+    """The trace by Hutchinson, so far."""
+    slice_trace = traitlets.Instance(TraceEstimate, allow_none=True)
+    """The trace from slices alone, so far."""
+    other_traces = traitlets.Tuple()
+    """The trace by further methods, as `Request.trace_methods` asks for them, so far."""
+    density = traitlets.Instance(SpectralDensity, allow_none=True)
+    """The density of all eigenvalues, so far."""
+    trajectory = traitlets.Instance(Trajectory, allow_none=True)
+    """Where the checkpoints lie beside the plane shown."""
+    descent = traitlets.Instance(Descent, allow_none=True)
+    """How far down the negative curvature led when it was last followed."""
+    sample = traitlets.Instance(ProjectionSample, allow_none=True)
+    """The curvatures of random planes, so far."""
+    prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
+    """What trace and tr(H²) predict for random planes."""
+    state = traitlets.Enum(_STATES, default_value="idle")
+    """``"idle"``, ``"computing"``, ``"cancelled"`` or ``"failed"``."""
+    error = traitlets.Instance(Failure, allow_none=True)
+    """What went wrong, with the full traceback; None where nothing did."""
+
+    @property
+    def known(self) -> Known:
+        """What is known of the point, whatever plane is shown."""
+        return Known(**{name: getattr(self, name) for name in _KNOWN})
+
+    def take(self, update: Update) -> None:
+        """Keep what an update has that is new, except the picture.
+
+        Args:
+            update: From the worker.
+        """
+        for name in (*_KNOWN, *_OF_THE_PLANE):
+            result = getattr(update, name)
+            if result is not None:
+                setattr(self, name, result)
+
+    def recall(self, known: Known) -> None:
+        """Replace all that belongs to a point by what is known of another one.
+
+        Args:
+            known: What is known of that.
+        """
+        for name in _KNOWN:
+            setattr(self, name, getattr(known, name))
+        self.curvature = self.trajectory = self.prediction = None

@@ -1,0 +1,123 @@
+"""A training run beside the plane shown: where its checkpoints lie in it, and what the plane shows in their place."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import bqplot
+import ipywidgets
+import numpy as np
+import traitlets
+
+from curvwidget.curvature.number_words import format_share
+from curvwidget.directions import Trajectory
+from curvwidget.widgets.style import BLUE, INK, ORANGE, Key, legend, sentence
+from curvwidget.widgets.trajectory_marks import LossMarks, WayMarks
+
+__all__ = ["TrajectoryPlot"]
+
+
+class TrajectoryPlot(ipywidgets.VBox):
+    """Where the checkpoints of a training run lie in a plane, and how the loss there differs from that of the checkpoints.
+
+    On the left the way within the plane, on the right the loss at each checkpoint beside the loss at the nearest point of the
+    plane, which is what a map of the plane shows under the checkpoint's marker. A sentence has the share of the squared distances
+    from θ that each axis holds: what the plane leaves out is the rest. A click on a checkpoint selects it.
+
+    Example:
+        >>> import torch, curvwidget as cw
+        >>> from curvwidget.widgets.trajectory_plot import TrajectoryPlot
+        >>> bowl = cw.Objective.from_function(lambda t: (t**2).sum(), torch.zeros(3))
+        >>> way = [torch.tensor([3.0, 4.0, 2.0]), torch.tensor([1.0, 2.0, 0.0])]
+        >>> view = TrajectoryPlot(cw.place_checkpoints(bowl, cw.trajectory_directions(bowl, way), way))
+        >>> len(view.trajectory)
+        2
+    """
+
+    trajectory = traitlets.Instance(Trajectory, allow_none=True)
+    """Where the checkpoints lie beside a plane of two directions.
+
+    - Type: `Trajectory` or None
+    - Default: None
+    """
+
+    selected = traitlets.Int(None, allow_none=True)
+    """Which checkpoint was clicked.
+
+    - Type: int or None
+    - Default: None
+    """
+
+    def __init__(self, trajectory: Trajectory | None = None, *, layout: ipywidgets.Layout | None = None) -> None:
+        """Draw a training run.
+
+        Args:
+            trajectory: Where its checkpoints lie beside a plane of two directions.
+            layout: Layout of the whole.
+        """
+        self._lock = threading.RLock()
+        self._legend = ipywidgets.HTML()
+        self._way, self._losses = WayMarks(self._on_click), LossMarks(self._on_click)
+        self._label = ipywidgets.HTML()
+        half = {"flex": "1 1 0%", "min_width": "120px", "overflow": "hidden"}
+        step = ipywidgets.HTML(sentence("checkpoint", centered=True))
+        row = ipywidgets.HBox(
+            [
+                ipywidgets.VBox([self._way.figure, self._label], layout=ipywidgets.Layout(**half)),
+                ipywidgets.VBox([self._losses.figure, step], layout=ipywidgets.Layout(**half)),
+            ],
+            layout=ipywidgets.Layout(width="100%", flex="1 1 auto", min_height="0", overflow="hidden"),
+        )
+        super().__init__([self._legend, row], layout=layout or ipywidgets.Layout(width="100%"))
+        self.add_class("cw-plot")
+        self.trajectory = trajectory
+        self._draw()
+        self.observe(lambda change: self._draw(), "trajectory")
+
+    @traitlets.validate("trajectory")
+    def _check_trajectory(self, proposal: dict[str, Any]) -> Trajectory | None:
+        value: Trajectory | None = proposal["value"]
+        if value is not None and value.coordinates.shape[1] != 2:
+            raise ValueError(f"trajectory must be in a plane of two directions, got {value.coordinates.shape[1]}")
+        return value
+
+    def _on_click(self, mark: bqplot.Scatter, content: dict[str, Any]) -> None:
+        trajectory = self.trajectory
+        if trajectory is None:
+            return
+        index = int(content["data"]["index"])
+        for points, losses in zip(self._losses.points, (trajectory.losses, trajectory.projected_losses), strict=True):
+            if mark is points:  # what is not finite has no mark there
+                index = int(np.flatnonzero(np.isfinite(losses))[index])
+        self.selected = None  # so that a second click on one is heard as well
+        self.selected = index
+
+    def _draw(self) -> None:
+        with self._lock:
+            trajectory = self.trajectory
+            self._way.draw(trajectory)
+            self._losses.draw(trajectory)
+            label = "" if trajectory is None else f"{trajectory.directions.labels[0]} (units of the direction)"
+            self._label.value = sentence(label, centered=True)
+            self._legend.value = legend(_KEYS if trajectory is not None else (), note=_note(trajectory))
+
+
+_KEYS = (
+    Key("checkpoints", BLUE, "solid", "circle"),
+    Key("last", BLUE, None, "square"),
+    Key("their places in the plane", ORANGE, "dashed", "diamond"),
+    Key("centre θ", INK, None, "ring"),
+)
+
+
+def _note(trajectory: Trajectory | None) -> str:
+    if trajectory is None:
+        return "no checkpoints placed yet"
+    shares = trajectory.explained
+    if not np.isfinite(shares).all():
+        return "all checkpoints are the centre itself"
+    return (
+        f"This plane holds {format_share(float(shares.sum()))} of the squared distances of the checkpoints from θ "
+        f"({format_share(float(shares[0]))} and {format_share(float(shares[1]))})."
+    )
