@@ -133,11 +133,11 @@ class SideBySide(ipywidgets.VBox):
 
     def close(self) -> None:
         """Stop following the explorer and remove the maps."""
-        if "_worker" in self.__dict__:  # not where __init__ refused its arguments
+        if self.__dict__.get("_links"):  # not where __init__ refused its arguments, nor once more when Python forgets the widget
             self.explorer.unobserve(self._on_slice, "slice")
             self.explorer.loss_map.unobserve(self._on_explorers_map, ["probe", "scale"])
-            for link in self._links:
-                link.unlink()
+            while self._links:
+                self._links.pop().unlink()
             self._worker.close()
         super().close()
 

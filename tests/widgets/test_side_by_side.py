@@ -113,6 +113,7 @@ def test_a_closed_one_follows_no_more(explorer) -> None:
     both.close()
     explorer.new_random_plane()
     assert both.slice is before
+    both.close()  # as Python does again when it forgets the widget
 
 
 def test_what_cannot_stand_beside_is_refused(explorer) -> None:
