@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
@@ -70,3 +74,24 @@ html_css_files = ["curvwidget.css"]
 html_show_copyright = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
+
+
+def leave_out_picture(app: Sphinx, page: str, source: list[str]) -> None:
+    """Leave out the explorer's picture, where `make screenshot` has not taken it yet.
+
+    Args:
+        app: Sphinx.
+        page: The page's name.
+        source: Its text, changed in place.
+    """
+    if page == "index" and not (Path(app.srcdir) / "images" / "explorer.png").is_file():
+        source[0] = "\n".join(line for line in source[0].splitlines() if "images/explorer.png" not in line)
+
+
+def setup(app: Sphinx) -> None:
+    """Register with Sphinx.
+
+    Args:
+        app: Sphinx.
+    """
+    app.connect("source-read", leave_out_picture)
