@@ -69,6 +69,7 @@ napoleon_use_ivar = False
 # --- looks
 html_theme = "furo"
 html_title = "curvwidget"
+html_favicon = "_static/saddle.svg"
 html_static_path = ["_static"]
 html_css_files = ["curvwidget.css"]
 html_show_copyright = False

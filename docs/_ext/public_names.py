@@ -33,7 +33,7 @@ PACKAGES = {
     "slices": ("Slices", "The loss on a grid over one, two or three directions."),
     "curvature": ("Curvature", "What a slice shows of the Hessian, what many show, what is predicted for them, and the trace."),
     "linalg": ("Eigenvalues, traces, densities", "Symmetric matrices that are known only by their products with vectors."),
-    "widgets": ("Widgets", "Each view alone, and the two that link them."),
+    "widgets": ("Widgets", "Each view alone, and those that link several."),
     "zoo": ("Zoo", "Losses and models to teach with, each from one line."),
     "runs": ("Where work runs", "What an `executor` is, for those who need another one."),
 }
