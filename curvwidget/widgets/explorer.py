@@ -226,7 +226,7 @@ class Explorer(ExplorerState, ipywidgets.VBox):
                 self._arrive(request.place)
             self.controls.show_request(request)
             picked = self.spectrum_plot.selected
-            if picked is not None and self._eigen_axis(picked) not in request.axes:
+            if picked is not None and (self.eigenpairs is None or self._eigen_axis(picked) not in request.axes):
                 self.spectrum_plot.selected = None
             self._begin(request)
 

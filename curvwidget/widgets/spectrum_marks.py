@@ -17,7 +17,7 @@ __all__ = ["SpectrumMarks"]
 Array = np.ndarray[Any, Any]
 
 # Heights in the plot, of 1: the row of eigenvalues below, densities above it.
-_ROW, _BASE, _TOP = 0.09, 0.19, 0.97
+_ROW, _BASE, _TOP = 0.1, 0.22, 0.97
 _POINTS = 500
 _MARGIN = 0.05  # of the width, on either side
 _FAINTEST = 0.1  # of the height of a single eigenvalue: what is lower is not told from nothing
@@ -130,7 +130,8 @@ class SpectrumMarks:
             faintest = _FAINTEST / (density.size * broadening * np.sqrt(2 * np.pi))
             values, low, high = (np.log10(np.maximum(each, faintest)) for each in (values, low, high))
             bottom, top = float(np.log10(faintest)), float(high.max())
-            decades = np.arange(np.ceil(bottom), np.floor(top) + 1)
+            # The lowest one would stand where the row of eigenvalues has its name.
+            decades = np.arange(np.ceil(bottom + 0.1 * (top - bottom)), np.floor(top) + 1)
             shown = 10.0 ** decades[:: 1 + len(decades) // 5]
         else:
             low, bottom, top = np.maximum(low, 0.0), 0.0, float(high.max())

@@ -28,8 +28,9 @@ class SpectrumPlot(ipywidgets.VBox):
     """All eigenvalues of the Hessian as a density, and below it the extreme ones that were found.
 
     The density is that of stochastic Lanczos quadrature with its standard error over the probes, on a logarithmic scale by
-    default: among N eigenvalues one makes a density of 1/N. An eigenvalue that converged is a square, one that did not is a
-    cross; the bar through each is its residual, within which an eigenvalue lies. A click on one selects it.
+    default: among N eigenvalues one makes a density of 1/N. σ is the width by which each node is broadened. An eigenvalue that
+    converged is a square, one that did not is a cross; the bar through each is its residual, within which an eigenvalue lies. A
+    click on one selects it.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -155,7 +156,7 @@ class SpectrumPlot(ipywidgets.VBox):
         keys = []
         if density is not None:
             several = len(density.nodes) > 1
-            text = f"density{' ± stderr' if several else ''}, broadened by σ = {format_number(broadening, 2)}"
+            text = f"density{' ± stderr' if several else ''} (σ = {format_number(broadening, 2)})"
             keys.append(Key(text, BLUE, "solid", "band" if several else None))
         if pairs is not None and pairs.converged.any():
             keys.append(

@@ -21,9 +21,10 @@ __all__ = ["TrajectoryPlot"]
 class TrajectoryPlot(ipywidgets.VBox):
     """Where the checkpoints of a training run lie in a plane, and how the loss there differs from that of the checkpoints.
 
-    On the left the way within the plane, on the right the loss at each checkpoint beside the loss at the nearest point of the
-    plane, which is what a map of the plane shows under the checkpoint's marker. A sentence has the share of the squared distances
-    from θ that each axis holds: what the plane leaves out is the rest. A click on a checkpoint selects it.
+    On the left the way within the plane, with a square for the last checkpoint; on the right the loss at each checkpoint beside
+    the loss at the nearest point of the plane, which is what a map of the plane shows under the checkpoint's marker. A sentence
+    has the share of the squared distances from θ that each axis holds: what the plane leaves out is the rest. A click on a
+    checkpoint selects it.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -105,8 +106,7 @@ class TrajectoryPlot(ipywidgets.VBox):
 
 _KEYS = (
     Key("checkpoints", BLUE, "solid", "circle"),
-    Key("last", BLUE, None, "square"),
-    Key("their places in the plane", ORANGE, "dashed", "diamond"),
+    Key("nearest in this plane", ORANGE, "dashed", "diamond"),
     Key("centre θ", INK, None, "ring"),
 )
 
@@ -118,6 +118,6 @@ def _note(trajectory: Trajectory | None) -> str:
     if not np.isfinite(shares).all():
         return "all checkpoints are the centre itself"
     return (
-        f"This plane holds {format_share(float(shares.sum()))} of the squared distances of the checkpoints from θ "
-        f"({format_share(float(shares[0]))} and {format_share(float(shares[1]))})."
+        f"This plane holds {format_share(float(shares.sum()))} of the squared distances from θ "
+        f"({format_share(float(shares[0]))} + {format_share(float(shares[1]))})."
     )

@@ -47,7 +47,7 @@ def test_the_curve_is_the_density_at_the_broadening_that_is_said(density) -> Non
     np.testing.assert_allclose(curve.y, density.density(curve.x), rtol=1e-12)
     area = ((curve.y[1:] + curve.y[:-1]) / 2 * np.diff(curve.x)).sum()
     assert area == pytest.approx(1, abs=0.01)
-    assert f"broadened by σ = {density.broadening:.2g}" in text(view)
+    assert f"(σ = {density.broadening:.2g})" in text(view)
 
 
 def test_the_band_is_its_standard_error(density) -> None:

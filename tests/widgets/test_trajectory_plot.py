@@ -45,7 +45,7 @@ def test_losses_stand_beside_those_of_the_plane(trajectory) -> None:
 
 def test_the_share_that_the_plane_holds_is_said(trajectory) -> None:
     # Σt₀² = 26, Σt₁² = 10, Σt₂² = 5
-    assert "holds 88 % of the squared distances of the checkpoints from θ (63 % and 24 %)" in text(TrajectoryPlot(trajectory))
+    assert "holds 88 % of the squared distances from θ (63 % + 24 %)" in text(TrajectoryPlot(trajectory))
 
 
 def test_a_click_selects_a_checkpoint_also_where_others_are_not_finite(trajectory) -> None:

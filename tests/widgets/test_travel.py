@@ -119,6 +119,16 @@ def test_a_request_gives_the_same_picture_again_wherever_it_stands() -> None:
     assert second.travel.place.label == first.places[0].label
 
 
+def test_an_eigenvector_that_was_clicked_stays_an_axis_on_the_way() -> None:
+    explorer = inline()
+    explorer.spectrum_plot.selected = 0
+    explorer.loss_map.picked = (explorer.slice.span[0] / 3, 0.0, 1)
+    assert explorer.state == "idle"
+    assert explorer.request.axes[0] == EigenAxis(0)
+    assert explorer.slice.center == explorer.center.loss() != explorer.objective.loss()
+    assert explorer.spectrum_plot.selected is None  # another point has other eigenvectors
+
+
 def test_a_place_where_the_loss_is_no_number_says_so_and_leaves_a_way_back() -> None:
     cliff = cw.Objective.from_function(lambda t: torch.sqrt(1 - t[0]) + (t[1:] ** 2).sum(), torch.zeros(5, dtype=torch.float64))
     explorer = inline(cliff)

@@ -1,0 +1,109 @@
+"""Tabs, notes and travel in a real browser: what the mouse does, and that the keyboard alone can do it, too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.servers import Server
+
+Visit = Callable[..., Any]
+
+COMPUTED = 120_000  # milliseconds
+TRAINED = """
+import torch
+from torch import nn
+import curvwidget as cw
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 3))
+x, y = torch.randn(80, 6), torch.randint(0, 3, (80,))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+states = []
+for step in range(40):
+    if step % 10 == 0:
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+objective = cw.Objective(model, nn.functional.cross_entropy, (x, y))
+explorer = cw.explore(objective, resolution=11, planes=20, probes=15, spectrum_probes=2, checkpoints=states)
+explorer
+"""
+
+
+def tab(lab: Any, title: str) -> Locator:
+    return lab.find(".cw-explorer").get_by_role("tab", name=title)
+
+
+def seen(figure: Locator) -> bool:
+    return figure.evaluate("(element) => getComputedStyle(element).visibility") == "visible"
+
+
+def place(lab: Any) -> str:
+    return str(lab.evaluate("explorer.wait(); print(explorer.request.place and explorer.request.place.label)"))
+
+
+def test_tabs_notes_and_travel(visit: Visit, jupyter_lab: Server) -> None:
+    lab = visit(jupyter_lab, jupyter_lab.write("travel", TRAINED, "explorer.wait(); print('all', explorer.state)"), webgl=False)
+    lab.run_all()
+    lab.wait_for_output("all idle", timeout=COMPUTED / 1000)
+    explorer = lab.find(".cw-explorer")
+    explorer.evaluate("(element) => element.scrollIntoView({ block: 'start' })")
+
+    # one tab is seen at a time, and a click on an eigenvalue makes it an axis
+    for title, figure in (("Trace", 4), ("Training", 5), ("Spectrum", 3)):
+        tab(lab, title).click()
+        expect(tab(lab, title)).to_have_attribute("aria-selected", "true")
+        figures = explorer.locator(".bqplot")
+        assert [seen(figures.nth(index)) for index in range(2, 6)] == [index == figure for index in range(2, 6)]
+    square = explorer.locator(".bqplot").nth(3).locator("path.element").filter(visible=True).first
+    square.click()
+    expect(explorer.locator(".widget-dropdown", has_text=re.compile("^axis")).locator("select").first).to_contain_text("λ_max")
+    lab.evaluate("explorer.wait()")
+    assert "EigenAxis" in lab.evaluate("print(explorer.request.axes)")
+
+    # the notes unfold over the views, and Escape folds them
+    notes = explorer.locator(".cw-verdict-notes")
+    summary = notes.locator("summary")
+    expect(summary).to_have_text(re.compile(r"^\d+ notes$"))
+    summary.click()
+    expect(notes.get_by_text("Eigenvalues, each ± its residual")).to_be_visible()
+    summary.press("Escape")
+    expect(notes.get_by_text("Eigenvalues, each ± its residual")).to_be_hidden()
+
+    # a double click goes to a point, Enter to the next, and Back comes back
+    assert place(lab) == "None"
+    canvas = explorer.locator("canvas").first.bounding_box()
+    lab.page.mouse.dblclick(canvas["x"] + 0.55 * canvas["width"], canvas["y"] + 0.4 * canvas["height"])
+    back = explorer.get_by_role("button", name="Back")
+    expect(back).to_be_enabled()
+    assert place(lab) == "1: the probe"
+    target = lab.find(".cw-explorer [tabindex='0'][aria-label][role=application]")
+    target.focus()
+    for key in ("ArrowRight", "ArrowUp", "Enter"):
+        lab.page.keyboard.press(key)
+    expect(explorer.locator(".widget-dropdown", has_text=re.compile("^centre"))).to_contain_text("2: the probe")
+    assert place(lab) == "2: the probe"
+    back.click()
+    expect(explorer.locator(".widget-dropdown", has_text=re.compile("^centre")).locator("select")).to_have_value("1: the probe")
+    back.click()
+    expect(back).to_be_disabled()
+    assert place(lab) == "None"
+
+    # the slider moves along the training
+    handle = explorer.locator(".widget-slider", has_text="training").locator(".noUi-handle")
+    handle.focus()
+    handle.press("ArrowRight")
+    expect(back).to_be_enabled()
+    assert place(lab) == "checkpoint 1"
+    assert lab.evaluate("print(explorer.slice.center == objective.loss(explorer.center.theta))") == "True"
+
+    # v₋ leads down, or it is said why not
+    explorer.get_by_role("button", name="Follow v₋").click()
+    expect(explorer.get_by_text(re.compile("^(Along v₋|No negative curvature)"))).to_be_visible(timeout=COMPUTED)
+    lab.evaluate("explorer.wait()")
+    assert lab.evaluate("print(explorer.state)") == "idle"
+    lab.screenshot("explorer-travel")
