@@ -9,10 +9,12 @@ import numpy as np
 
 from curvwidget.curvature import ProjectionSample, TraceEstimate, project_curvature, stream_projections, stream_trace
 from curvwidget.curvature.agreement import METHOD_NAMES
+from curvwidget.curvature.normalized_trace import stream_normalized_trace
 from curvwidget.curvature.number_words import format_uncertain
 from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import (
     Directions,
+    Normalization,
     blend_directions,
     directions_between,
     directions_from_eigenpairs,
@@ -207,6 +209,8 @@ class Answerer:
         if request.probes and "hutchinson" in methods and _unfinished(known.trace):
             for trace in stream_trace(objective, samples=request.probes, seed=seed, resume=known.trace):
                 yield Update("trace by Hutchinson", trace.progress, picture=False, trace=trace)
+        if request.probes and request.normalization not in (None, "unit"):
+            yield from self._scale_trace(request.normalization, request.probes, known)
         earlier = known.sample
         if earlier is not None and (earlier.distribution, earlier.normalization) != (request.distribution, request.normalization):
             earlier = None
@@ -228,6 +232,17 @@ class Answerer:
                 yield Update("trace from slices alone", trace.progress, picture=False, slice_trace=trace)
         if request.probes:
             yield from self._compare_traces(request, known)
+
+    def _scale_trace(self, normalization: Normalization, samples: int, known: Known) -> Iterator[Update]:
+        # What the plain trace cannot tell: the mean curvature along directions that are normalized by blocks.
+        earlier = known.scaled_traces.get(str(normalization))
+        if not _unfinished(earlier):
+            return
+        for trace in stream_normalized_trace(
+            self.objective, normalization=normalization, samples=samples, seed=self._seed, resume=earlier
+        ):
+            traces = {**known.scaled_traces, str(normalization): trace}
+            yield Update(f"trace, {normalization}-normalized", trace.progress, picture=False, scaled_traces=traces)
 
     def _compare_traces(self, request: Request, known: Known) -> Iterator[Update]:
         found = {trace.method: trace for trace in known.other_traces}

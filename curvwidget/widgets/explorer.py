@@ -361,7 +361,14 @@ class Explorer(ExplorerState, ipywidgets.VBox):
 
     def _show_numbers(self, request: Request) -> None:
         center = self._answerers.at(request.place).objective
-        self.prediction = predict(center, request, trace=self.trace, eigenpairs=self.eigenpairs)
+        scaled = self.scaled_traces.get(str(request.normalization))
+        self.prediction = predict(
+            center,
+            request,
+            trace=self.trace,
+            eigenpairs=self.eigenpairs,
+            scaled=scaled if scaled is not None and scaled.progress >= 1 else None,
+        )
         said = None
         if self.curvature is not None:
             said = remark(center, self.curvature, self.known, self.prediction)

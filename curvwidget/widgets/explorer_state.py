@@ -37,6 +37,8 @@ class ExplorerState(traitlets.HasTraits):
     """The trace by further methods, as `Request.trace_methods` asks for them, so far."""
     density = traitlets.Instance(SpectralDensity, allow_none=True)
     """The density of all eigenvalues, so far."""
+    scaled_traces = traitlets.Dict()
+    """By normalization, the trace that directions see that are normalized by filter, layer or model, so far."""
     trajectory = traitlets.Instance(Trajectory, allow_none=True)
     """Where the checkpoints lie beside the plane shown."""
     descent = traitlets.Instance(Descent, allow_none=True)

@@ -190,6 +190,10 @@ def _on_prediction(known: Known, prediction: ProjectionPrediction | None) -> Ite
                 "the trace of the whole Hessian does not determine it."
             )
         return
+    scaled = known.scaled_traces.get(str(prediction.normalization))
+    if scaled is not None:
+        mean = format_uncertain(scaled.trace, scaled.stderr)
+        yield f"The mean curvature along {prediction.normalization}-normalized directions is {mean} ({scaled.hvps} HVPs)."
     doubt = "" if prediction.notes else "; nothing known speaks against it"
     yield f"How the law of random planes is predicted: {prediction.method}{doubt}."
 

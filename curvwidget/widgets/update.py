@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -25,6 +26,7 @@ class Known:
         sample: The curvatures of random planes.
         other_traces: The trace by further methods.
         density: The density of all eigenvalues.
+        scaled_traces: By normalization, the trace that directions see that are normalized by blocks.
     """
 
     eigenpairs: Eigenpairs | None = None
@@ -33,6 +35,7 @@ class Known:
     sample: ProjectionSample | None = None
     other_traces: tuple[TraceEstimate, ...] = ()
     density: SpectralDensity | None = None
+    scaled_traces: Mapping[str, TraceEstimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Update:
         sample: More random planes.
         other_traces: Traces by further methods, of which one is better.
         density: A better density of all eigenvalues.
+        scaled_traces: Traces as normalized directions see them, of which one is better.
         trajectory: Where the checkpoints lie beside the plane that is shown.
         descent: How far down the eigenvector of the smallest eigenvalue leads, so far.
         destination: The lowest point that was found on it, once it is found.
@@ -68,6 +72,7 @@ class Update:
     sample: ProjectionSample | None = None
     other_traces: tuple[TraceEstimate, ...] | None = None
     density: SpectralDensity | None = None
+    scaled_traces: Mapping[str, TraceEstimate] | None = None
     trajectory: Trajectory | None = None
     descent: Descent | None = None
     destination: Tensor | None = None
