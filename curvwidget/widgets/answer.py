@@ -11,6 +11,7 @@ from curvwidget.curvature import ProjectionSample, TraceEstimate, project_curvat
 from curvwidget.curvature.agreement import METHOD_NAMES
 from curvwidget.curvature.normalized_trace import stream_normalized_trace
 from curvwidget.curvature.number_words import format_uncertain
+from curvwidget.curvature.plane_minima import find_plane_minima
 from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import (
     Directions,
@@ -25,7 +26,7 @@ from curvwidget.directions import (
 )
 from curvwidget.linalg import Eigenpairs, SpectralDensity, stream_eigenpairs, stream_spectral_density
 from curvwidget.objective import Objective
-from curvwidget.slices import span_from_curvature, stream_descent, stream_slice
+from curvwidget.slices import LossSlice, span_from_curvature, stream_descent, stream_slice
 from curvwidget.widgets.axis_sources import AxisSource, CheckpointAxis, EigenAxis, GradientAxis, RandomAxis, TrajectoryAxis
 from curvwidget.widgets.kept_stream import KeptStream
 from curvwidget.widgets.places import Place
@@ -36,6 +37,7 @@ __all__ = ["Answerer"]
 
 _STEPS = 80  # of Lanczos a probe of the spectral density, where memory allows
 _FEWEST_STEPS = 10
+_MOST_MINIMA = 4  # of a plane that are looked for
 _PARALLEL = 1e-8  # of the squared sine between two directions: below it they are one
 _LANCZOS_BYTES = 2**30  # that the vectors of a probe may take
 
@@ -94,12 +96,15 @@ class Answerer:
         if request.needs_eigenpairs and eigenpairs is None:
             eigenpairs = yield from self._find_eigenpairs(picture=True)
         plane = yield from self._draw(request, eigenpairs)
-        if self._checkpoints and _spans(plane):
+        if self._checkpoints and _spans(plane.directions):
             points = [place.point for place in self._checkpoints]
-            yield Update("checkpoints", 1.0, trajectory=place_checkpoints(self.objective, plane, points))
+            yield Update("checkpoints", 1.0, trajectory=place_checkpoints(self.objective, plane.directions, points))
         if eigenpairs is None:
             yield from self._find_eigenpairs(picture=False)
         yield from self._compare(request, known)
+        if _spans(plane.directions):
+            minima = find_plane_minima(self.objective, plane, most=_MOST_MINIMA)
+            yield Update("minima of this plane", 1.0, picture=False, minima=minima)
 
     def follow(self, errand: Follow, known: Known) -> Iterator[Update]:
         """Go down along the eigenvector of the smallest eigenvalue.
@@ -182,7 +187,7 @@ class Answerer:
             yield Update(f"eigenvectors, {pairs.hvps} products", pairs.progress, picture)
         raise RuntimeError("the search for eigenpairs ended without a result")
 
-    def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Generator[Update, None, Directions]:
+    def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Generator[Update, None, LossSlice]:
         objective = self.objective
         directions = self.plane(request, eigenpairs)
         curvature = project_curvature(objective, directions)
@@ -201,7 +206,7 @@ class Answerer:
         for plane in stream_slice(objective, directions, span=span, resolution=request.resolution):
             size = f"{request.resolution} × {request.resolution}"
             yield Update(f"slice, {size}", plane.progress, slice=plane)
-        return directions
+        return plane
 
     def _compare(self, request: Request, known: Known) -> Iterator[Update]:
         objective, seed = self.objective, self._seed

@@ -7,6 +7,7 @@ import dataclasses
 import traitlets
 
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
+from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.directions import Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.runs import Failure
@@ -16,7 +17,7 @@ from curvwidget.widgets.update import Known, Update
 __all__ = ["ExplorerState"]
 
 _KNOWN = tuple(field.name for field in dataclasses.fields(Known))
-_OF_THE_PLANE = ("curvature", "trajectory", "descent")
+_OF_THE_PLANE = ("curvature", "trajectory", "minima")
 _STATES = ("idle", "computing", "cancelled", "failed")
 
 
@@ -41,6 +42,8 @@ class ExplorerState(traitlets.HasTraits):
     """By normalization, the trace that directions see that are normalized by filter, layer or model, so far."""
     trajectory = traitlets.Instance(Trajectory, allow_none=True)
     """Where the checkpoints lie beside the plane shown."""
+    minima = traitlets.Instance(PlaneMinima, allow_none=True)
+    """Further minima of the plane shown, with their curvatures."""
     descent = traitlets.Instance(Descent, allow_none=True)
     """How far down the negative curvature led when it was last followed."""
     sample = traitlets.Instance(ProjectionSample, allow_none=True)
@@ -63,7 +66,9 @@ class ExplorerState(traitlets.HasTraits):
         Args:
             update: From the worker.
         """
-        for name in (*_KNOWN, *_OF_THE_PLANE):
+        if update.curvature is not None:
+            self._forget_plane()
+        for name in (*_KNOWN, *_OF_THE_PLANE, "descent"):
             result = getattr(update, name)
             if result is not None:
                 setattr(self, name, result)
@@ -76,4 +81,9 @@ class ExplorerState(traitlets.HasTraits):
         """
         for name in _KNOWN:
             setattr(self, name, getattr(known, name))
-        self.curvature = self.trajectory = self.prediction = None
+        self.prediction = None
+        self._forget_plane()
+
+    def _forget_plane(self) -> None:
+        for name in _OF_THE_PLANE:
+            setattr(self, name, None)

@@ -12,6 +12,7 @@ from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.remarks import Remarks
 from curvwidget.widgets.spectrum_plot import SpectrumPlot
+from curvwidget.widgets.style import number
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.tabbed_views import TabbedViews
 from curvwidget.widgets.trace_plot import TracePlot
@@ -120,6 +121,8 @@ class ExplorerViews:
         traces = (state.slice_trace, trace, *state.other_traces)
         self.trace_plot.estimates = tuple(estimate for estimate in traces if estimate is not None)
         self.trajectory_plot.trajectory = state.trajectory
+        with self.loss_map.hold_sync():
+            self.loss_map.way, self.loss_map.spots = _way(state), _spots(state)
         if said is not None:
             bar = self.verdict_bar
             with bar.hold_sync():
@@ -139,3 +142,22 @@ class ExplorerViews:
             message: In words.
         """
         self.verdict_bar.sentence, self.verdict_bar.kind = message, "error"
+
+
+# The checkpoints by their numbers, of which the map has room for the first and the last.
+def _way(state: ExplorerState) -> list[tuple[float, float, str]]:
+    trajectory = state.trajectory
+    if trajectory is None:
+        return []
+    ends = {0, len(trajectory) - 1}
+    places = enumerate(trajectory.coordinates.tolist())
+    return [(x, y, str(index + 1) if index in ends else "") for index, (x, y) in places]
+
+
+# Further minima of the plane, by their loss and their curvatures.
+def _spots(state: ExplorerState) -> list[tuple[float, float, str]]:
+    minima = state.minima
+    if minima is None:
+        return []
+    rows = zip(minima.coordinates.tolist(), minima.losses.tolist(), minima.principal.tolist(), strict=True)
+    return [(x, y, f"L {number(loss)}, κ {number(low)}, {number(high)}") for (x, y), loss, (low, high) in rows]

@@ -21,6 +21,10 @@ __all__ = ["LossMap"]
 _SCALES = ("linear", "log", "difference")
 
 
+def _named_point() -> traitlets.Tuple:  # a trait each
+    return traitlets.Tuple(traitlets.Float(), traitlets.Float(), traitlets.Unicode())
+
+
 class LossMap(BaseWidget):
     """A map of the loss over two directions.
 
@@ -68,6 +72,20 @@ class LossMap(BaseWidget):
 
     - Type: two numbers and a count
     - Default: ``(0.0, 0.0, 0)``
+    """
+
+    way = traitlets.List(_named_point()).tag(sync=True)
+    """Points that are joined in their order, such as the checkpoints of a training run; the last one is a square.
+
+    - Type: list of ``(x, y, name)``: finite coordinates in units of the directions, and a text that may be empty
+    - Default: empty
+    """
+
+    spots = traitlets.List(_named_point()).tag(sync=True)
+    """Single points, such as other minima, drawn as triangles.
+
+    - Type: list of ``(x, y, name)`` as for `way`
+    - Default: empty
     """
 
     scale = traitlets.Unicode("linear").tag(sync=True)
@@ -196,6 +214,14 @@ class LossMap(BaseWidget):
     def _check_probe(self, proposal: dict[str, Any]) -> tuple[float, float]:
         x, y = proposal["value"]
         return check_finite("probe[0]", x), check_finite("probe[1]", y)
+
+    @traitlets.validate("way", "spots")
+    def _check_named(self, proposal: dict[str, Any]) -> list[tuple[float, float, str]]:
+        value: list[tuple[float, float, str]] = proposal["value"]
+        for x, y, _ in value:
+            check_finite(f"{proposal['trait'].name}: x", x)
+            check_finite(f"{proposal['trait'].name}: y", y)
+        return value
 
     @traitlets.validate("scale")
     def _check_scale(self, proposal: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from curvwidget.curvature import ProjectedCurvature, ProjectionSample, TraceEstimate
+from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.directions import Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.slices import Descent, LossSlice
@@ -56,6 +57,7 @@ class Update:
         density: A better density of all eigenvalues.
         scaled_traces: Traces as normalized directions see them, of which one is better.
         trajectory: Where the checkpoints lie beside the plane that is shown.
+        minima: Further minima of the plane that is shown.
         descent: How far down the eigenvector of the smallest eigenvalue leads, so far.
         destination: The lowest point that was found on it, once it is found.
         refusal: Why there is nothing to follow.
@@ -74,6 +76,7 @@ class Update:
     density: SpectralDensity | None = None
     scaled_traces: Mapping[str, TraceEstimate] | None = None
     trajectory: Trajectory | None = None
+    minima: PlaneMinima | None = None
     descent: Descent | None = None
     destination: Tensor | None = None
     refusal: str = ""

@@ -6,6 +6,7 @@ import { describeLoss, describeMap, describePoint } from "./describe";
 import { html, svg } from "./dom";
 import { draw, paint, probeMark } from "./figure";
 import { contains, type Point } from "./grid";
+import { markers } from "./markers";
 import { type Packet, readPacket } from "./packet";
 import { type Plan, plan } from "./plan";
 import { download, fileName, toPng } from "./png";
@@ -94,7 +95,7 @@ class MapView {
       this.describe();
       this.redraw();
     });
-    on("show_model", () => this.redraw());
+    for (const name of ["show_model", "way", "spots"] as const) on(name, () => this.redraw());
     this.save.addEventListener("click", () => void this.download(), { signal });
     const observer = new ResizeObserver(() => this.redraw());
     observer.observe(this.figure);
@@ -130,7 +131,8 @@ class MapView {
     } else {
       const { plot } = this.plan.layout;
       paint(this.canvas, this.plan, window.devicePixelRatio || 1);
-      this.layer.replaceChildren(...draw(this.plan, this.prefix));
+      const named = markers(this.plan, this.prefix, this.model.get("way"), this.model.get("spots"));
+      this.layer.replaceChildren(...draw(this.plan, this.prefix), named);
       for (const [name, value] of Object.entries(plot)) this.target.setAttribute(name, String(value));
     }
     this.drawProbe(false);

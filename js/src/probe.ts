@@ -3,6 +3,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { clampTo, type Point } from "./grid";
 import { onKey } from "./keyboard";
+import type { Named } from "./markers";
 import type { Packet } from "./packet";
 import { Throttle } from "./throttle";
 
@@ -10,6 +11,8 @@ export interface MapTraits {
   packet: DataView | ArrayBuffer | null;
   probe: [number, number];
   picked: [number, number, number];
+  way: Named[];
+  spots: Named[];
   show_model: boolean;
   title: string;
   status: string;

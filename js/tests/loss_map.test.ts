@@ -11,6 +11,8 @@ function modelOf(traits: Partial<MapTraits> = {}): FakeModel<MapTraits> {
     packet: new DataView(PACKET.buffer as ArrayBuffer),
     probe: [0.5, 0],
     picked: [0, 0, 0],
+    way: [],
+    spots: [],
     show_model: false,
     title: "A saddle",
     status: "",
@@ -67,6 +69,35 @@ afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
   vi.useRealTimers();
+});
+
+describe("points with names", () => {
+  it("are joined in their order, with a square at the end, and their names as text", () => {
+    const model = modelOf({ way: [[-0.5, 0, "<b>1</b>"], [0.25, 0.5, ""], [0, 0, "3"]], spots: [[0.5, -0.5, "κ 1"]] }); // prettier-ignore
+    const { el } = show(model);
+    const group = find<SVGElement>(el, ".cw-markers");
+    expect(group.querySelectorAll("circle.cw-way")).toHaveLength(2);
+    expect(group.querySelectorAll("rect.cw-way-end")).toHaveLength(1);
+    expect(group.querySelectorAll(".cw-spot")).toHaveLength(1);
+    expect([...group.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["<b>1</b>", "3", "κ 1"]);
+    expect(group.querySelector("b")).toBeNull();
+    // the middle of the way's first step: halfway between the marks' own places
+    const [first, second] = [...group.querySelectorAll("circle")].map((mark) => Number(mark.getAttribute("cx")));
+    const plot = find(el, ".cw-map-plot");
+    const [x, width] = [Number(plot.getAttribute("x")), Number(plot.getAttribute("width"))];
+    expect(first).toBeCloseTo(x + 0.25 * width);
+    expect(second).toBeCloseTo(x + 0.625 * width);
+    model.receive("way", []);
+    model.receive("spots", []);
+    vi.advanceTimersByTime(50);
+    expect(find(el, ".cw-markers").childElementCount).toBe(0);
+  });
+
+  it("have no name where they lie outside of the map", () => {
+    const { el } = show(modelOf({ way: [[5, 0, "far"], [0, 0, "near"]] })); // prettier-ignore
+    expect([...find(el, ".cw-markers").querySelectorAll("text")].map((text) => text.textContent)).toEqual(["near"]);
+    expect(find(el, ".cw-markers").getAttribute("clip-path")).toMatch(/^url\(#cw-map-\d+-clip\)$/);
+  });
 });
 
 describe("a map", () => {

@@ -304,3 +304,12 @@ def test_what_is_no_slice_is_refused(value: object) -> None:
 def test_views_have_a_height_of_their_own_unless_told_otherwise() -> None:
     assert LossMap().layout.height == "480px"
     assert LossMap(layout={"height": "330px"}).layout.height == "330px"
+
+
+def test_named_points_are_sent_and_must_be_finite() -> None:
+    view = LossMap()
+    view.way = [(0.5, -1.0, "1"), (0.0, 0.0, "")]
+    view.spots = [(1.0, 2.0, "<b>κ</b>")]
+    assert view.get_state(["way", "spots"]) == {"way": [(0.5, -1.0, "1"), (0.0, 0.0, "")], "spots": [(1.0, 2.0, "<b>κ</b>")]}
+    with pytest.raises(ValueError, match="spots: y must be finite, got nan"):
+        view.spots = [(0.0, float("nan"), "")]

@@ -12,7 +12,7 @@ from torch import nn
 
 import curvwidget as cw
 from curvwidget.runs import InlineExecutor
-from curvwidget.widgets import CheckpointAxis, EigenAxis, Explorer, Place, RandomAxis, TrajectoryAxis
+from curvwidget.widgets import CheckpointAxis, EigenAxis, Explorer, OwnAxis, Place, RandomAxis, TrajectoryAxis
 
 
 def wells(n: int = 30) -> cw.Objective:
@@ -87,12 +87,14 @@ def test_there_is_a_way_back_through_the_places_visited(monkeypatch: pytest.Monk
     products[0] = 0
     explorer.travel.back.click()
     assert explorer.request.place is one
+    own = 2 + explorer.minima.hvps
     explorer.travel.back.click()
+    own += 2 + explorer.minima.hvps
     assert explorer.request.place is None
     assert explorer.travel.back.disabled
     np.testing.assert_array_equal(explorer.slice.values, start.values)
     assert explorer.trace is trace  # not computed again: what is known of a place is kept
-    assert products[0] == 2 * 2  # the two planes' own curvature
+    assert products[0] == own  # the two planes' own curvature, and that of their minima
     explorer.travel.place.value = 2
     assert explorer.request.place is two
     assert "probe" in two.label
@@ -169,6 +171,19 @@ def test_where_no_curvature_is_negative_there_is_nothing_to_follow() -> None:
     assert explorer.descent is None
 
 
+def test_other_minima_of_a_wide_plane_are_marked_with_their_curvature() -> None:
+    objective = wells()
+    explorer = inline(objective, resolution=21)
+    assert len(explorer.minima) == 0  # a random plane through the saddle shows no well
+    own = cw.own_directions(objective, torch.eye(30, dtype=torch.float64)[:2])
+    explorer.request = dataclasses.replace(explorer.request, axes=(OwnAxis(own[0]), OwnAxis(own[1])), span=[1.5, 1.5])
+    np.testing.assert_allclose(np.abs(explorer.minima.coordinates), [[0.5**0.5, 0]] * 2, atol=1e-4)
+    np.testing.assert_allclose(explorer.minima.principal, [[2, 4]] * 2, rtol=1e-3)  # 12·t₀² − 2 = 4
+    assert [text for _, _, text in explorer.loss_map.spots] == ["L 0.75, κ 2, 4"] * 2
+    explorer.go_to(Place(objective.theta + 3, "elsewhere"))
+    assert all(abs(x) > 1e-3 or abs(y) > 1e-3 for x, y, _ in explorer.loss_map.spots)
+
+
 # ---------------------------------------------------------------------------------------------------------- checkpoints
 
 
@@ -235,6 +250,8 @@ def test_the_training_tab_shows_the_checkpoints_and_a_click_goes_to_one() -> Non
     explorer = inline(objective, checkpoints=states)
     assert list(explorer.tabs.views) == ["Curvatures", "Spectrum", "Trace", "Training"]
     assert explorer.trajectory_plot.trajectory is explorer.trajectory
+    np.testing.assert_allclose([(x, y) for x, y, _ in explorer.loss_map.way], explorer.trajectory.coordinates)
+    assert [name for _, _, name in explorer.loss_map.way] == ["1", "", "3"]
     explorer.trajectory_plot.selected = 1
     assert explorer.request.place is explorer.checkpoints[1]
     assert explorer.travel.checkpoint.value == 2
