@@ -23,18 +23,15 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 OUTPUT = ".jp-OutputArea-output"
 PATIENCE = 60.0  # seconds
 
-# The notebook in front, as soon as its document and its kernel are there. Notebook 7 and Lab share these parts.
+# Whether the notebook is in front and its kernel is there; a dialog that asks for a kernel is accepted on the way. Notebook 7 and
+# Lab share these parts.
 PANEL = """
-async (path) => {
-  for (;;) {
-    const panel = window.jupyterapp?.shell?.currentWidget;
-    if (panel?.sessionContext && panel.context?.path === path) {
-      await panel.context.ready;
-      await panel.sessionContext.ready;
-      if (panel.sessionContext.session?.kernel) return true;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+(path) => {
+  const ask = document.querySelector(".jp-Dialog");
+  if (ask?.textContent.includes("Select Kernel")) ask.querySelector(".jp-mod-accept")?.click();
+  const panel = window.jupyterapp?.shell?.currentWidget;
+  const session = panel?.sessionContext;
+  return Boolean(panel?.context?.path === path && panel.context.isReady && session?.isReady && session.session?.kernel);
 }
 """
 EXECUTE = """
@@ -156,15 +153,8 @@ class NotebookPage(_Page):
         view = "doc" if single else "lab"
         path = "notebooks" if self.server.kind == "notebook" else f"{view}/workspaces/{workspace}/tree"
         self.page.goto(f"{self.server.url}/{path}/{notebook}?token={self.server.token}")
-        self.dismiss_dialogs()
-        self.page.evaluate(PANEL, notebook)
+        self.page.wait_for_function(PANEL, arg=notebook, timeout=2 * PATIENCE * 1000)
         self.set_theme(theme)
-
-    def dismiss_dialogs(self) -> None:
-        """Accept any dialog that asks for a kernel, from now until the page is closed."""
-        self.page.add_locator_handler(
-            self.page.locator(".jp-Dialog", has_text="Select Kernel"), lambda dialog: dialog.locator(".jp-mod-accept").click()
-        )
 
     def set_theme(self, theme: Theme) -> None:
         """Change the theme and wait until it is seen.
@@ -238,6 +228,8 @@ class NotebookPage(_Page):
 
     def close(self) -> None:
         """End the notebook's kernel."""
+        if self.server.process.poll() is not None:
+            return  # with the server its kernels are gone
         for session in self.server.request("GET", "/api/sessions"):
             self.server.request("DELETE", f"/api/sessions/{session['id']}")
 
@@ -257,4 +249,5 @@ class VoilaPage(_Page):
 
     def close(self) -> None:
         """Leave the page; Voila ends the kernel by itself."""
-        self.page.goto("about:blank")
+        if not self.page.is_closed():
+            self.page.goto("about:blank")

@@ -201,8 +201,8 @@ def _environment(home: Path) -> dict[str, str]:
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        # two threads for two processors; torch would take as many for every kernel
-        "OMP_NUM_THREADS": "2",
+        # The browser draws on the processors that torch computes on: a second thread of torch's would spin most of the time.
+        "OMP_NUM_THREADS": "1",
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "JPY_", "XDG_"))}
     return {**inherited, **ours}

@@ -87,16 +87,16 @@ def test_the_dark_theme_is_dark(server: str, visit: Visit, request: pytest.Fixtu
     running: Server = request.getfixturevalue(server)
     name = running.write("theme", DONE)
     brightness = {
-        theme: mean_brightness(picture(visit(running, name, theme=theme).page.locator("body"))) for theme in ("light", "dark")
+        theme: mean_brightness(picture(visit(running, running.write(theme, DONE), theme=theme).page))
+        for theme in ("light", "dark")
     }
     assert brightness["dark"] < 100 < 200 < brightness["light"]
 
 
 def test_one_browser_has_webgl_and_the_other_has_not(visit: Visit, jupyter_lab: Server) -> None:
-    name = jupyter_lab.write("webgl", DONE)
     ask = "() => document.createElement('canvas').getContext('webgl') !== null"
-    assert visit(jupyter_lab, name, webgl=True).page.evaluate(ask) is True
-    assert visit(jupyter_lab, name, webgl=False).page.evaluate(ask) is False
+    for webgl in (True, False):
+        assert visit(jupyter_lab, jupyter_lab.write(f"webgl-{webgl}", DONE), webgl=webgl).page.evaluate(ask) is webgl
 
 
 def test_a_notebook_without_a_kernel_gets_one_and_nobody_is_asked_about_news(visit: Visit, jupyter_lab: Server) -> None:
