@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from curvwidget.curvature import ProjectionPrediction, TraceEstimate, predict_projections
+from curvwidget.curvature.from_spectrum import DOMINANT
 from curvwidget.linalg import Eigenpairs
 from curvwidget.objective import Objective
 from curvwidget.widgets.request import Request
@@ -26,7 +28,7 @@ def predict(
         objective: The loss at θ.
         request: Says how random directions are normalized.
         trace: An estimate of tr(H) and tr(H²).
-        eigenpairs: Both ends of the spectrum, to see whether few eigenvalues dominate.
+        eigenpairs: Both ends of the spectrum; where few eigenvalues dominate, converged ones make the prediction exact in them.
         scaled: What `estimate_normalized_trace` found for a normalization by block; without it the spread of the curvatures is
             not known for "layer", and nothing for "filter": the traces by parameter that come with tr(H) know no filters.
 
@@ -44,16 +46,28 @@ def predict(
     square = trace.trace_of_square
     if not math.isfinite(square) or trace.trace**2 > objective.n_parameters * square:
         return None
-    extremes = None if eigenpairs is None else (float(eigenpairs.values.min()), float(eigenpairs.values.max()))
-    return predict_projections(
-        trace=trace.trace,
-        trace_of_square=square,
-        trace_stderr=trace.stderr,
-        trace_of_square_stderr=trace.trace_of_square_stderr,
-        n_parameters=objective.n_parameters,
-        normalization=normalization,
-        extremes=extremes,
-    )
+    inputs: dict[str, Any] = {
+        "trace": trace.trace,
+        "trace_of_square": square,
+        "trace_stderr": trace.stderr,
+        "trace_of_square_stderr": trace.trace_of_square_stderr,
+        "n_parameters": objective.n_parameters,
+        "normalization": normalization,
+    }
+    if eigenpairs is None:
+        return predict_projections(**inputs)
+    sure = bool(eigenpairs.converged.all())
+    if sure and len(eigenpairs.values) == objective.n_parameters:
+        return predict_projections(eigenvalues=eigenpairs.values, normalization=normalization)
+    if sure and trace.progress >= 1 and _dominates(eigenpairs, square):
+        return predict_projections(**inputs, eigenvalues=eigenpairs.values)
+    return predict_projections(**inputs, extremes=(float(eigenpairs.values.min()), float(eigenpairs.values.max())))
+
+
+# Whether few eigenvalues carry so much of tr(H²) that the closed form fails, and the estimate of it leaves room for the others.
+def _dominates(eigenpairs: Eigenpairs, trace_of_square: float) -> bool:
+    squares = eigenpairs.values**2
+    return bool(squares.max() > DOMINANT * trace_of_square and squares.sum() < trace_of_square)
 
 
 # (‖θ_b‖, tr(H_bb), n_b[, tr(H_bb²)]) of the blocks that a normalization makes, as far as an estimate of tr(H) knows them.

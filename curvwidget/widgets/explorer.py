@@ -93,6 +93,7 @@ class Explorer(ExplorerState, ipywidgets.VBox):
         )
         self._quiet = False
         self._shown_at = 0.0
+        self._predicted_from: tuple[object, ...] = ()
         request = Request() if request is None else request
         self.travel = TravelControls(
             on_place=self.go_to, on_back=self.go_back, on_follow=self.follow, checkpoints=self.checkpoints
@@ -361,20 +362,22 @@ class Explorer(ExplorerState, ipywidgets.VBox):
 
     def _show_numbers(self, request: Request) -> None:
         center = self._answerers.at(request.place).objective
-        scaled = self.scaled_traces.get(str(request.normalization))
-        self.prediction = predict(
-            center,
-            request,
-            trace=self.trace,
-            eigenpairs=self.eigenpairs,
-            scaled=scaled if scaled is not None and scaled.progress >= 1 else None,
-        )
+        self._predict(center, request)
         said = None
         if self.curvature is not None:
             said = remark(center, self.curvature, self.known, self.prediction)
             if request.place is not None and request.place.origin:
                 said = dataclasses.replace(said, notes=(request.place.origin, *said.notes))
         self.views.show_numbers(self, said)
+
+    def _predict(self, center: Objective, request: Request) -> None:
+        scaled = self.scaled_traces.get(str(request.normalization))
+        scaled = scaled if scaled is not None and scaled.progress >= 1 else None
+        # Where planes have to be drawn for it a prediction takes a tenth of a second: only where something is new.
+        basis = (center, self.trace, self.eigenpairs, scaled, request.normalization, request.distribution)
+        if self._predicted_from != basis:
+            self.prediction = predict(center, request, trace=self.trace, eigenpairs=self.eigenpairs, scaled=scaled)
+            self._predicted_from = basis
 
     def _on_end(self, job: Request | Follow, end: End) -> None:
         request = job.request if isinstance(job, Follow) else job

@@ -121,8 +121,12 @@ def test_notes_of_every_result_and_of_the_loss_are_kept(objective, known, monkey
 
 
 def test_a_prediction_that_is_not_to_be_trusted_says_so(objective, known) -> None:
-    assert found(say(objective, known), "λ_max alone carries")
-    assert found(say(objective, known), "How the law of random planes is predicted: closed form.")
+    unsure = dataclasses.replace(known, eigenpairs=dataclasses.replace(known.eigenpairs, converged=np.array([False, True])))
+    assert found(say(objective, unsure), "λ_max alone carries")
+    assert found(say(objective, unsure), "How the law of random planes is predicted: closed form.")
+    sure = say(objective, known)  # the eigenvalues themselves then go into the prediction
+    assert not found(sure, "λ_max alone carries")
+    assert found(sure, "How the law of random planes is predicted: Monte Carlo (an eigenvalue dominates)")
     filtered = dataclasses.replace(known, sample=dataclasses.replace(known.sample, normalization="filter"))
     assert found(say(objective, filtered, Request(normalization="filter")), "No prediction is drawn for filter-normalized")
 
