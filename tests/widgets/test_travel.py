@@ -171,6 +171,14 @@ def test_where_no_curvature_is_negative_there_is_nothing_to_follow() -> None:
     assert explorer.descent is None
 
 
+def test_a_curvature_of_zero_is_not_followed() -> None:
+    gutter = cw.Objective.from_function(lambda t: (t[1:] ** 2).sum(), torch.zeros(6, dtype=torch.float64))
+    explorer = inline(gutter)
+    explorer.follow()
+    assert explorer.descent is None
+    assert "No negative curvature was found to follow" in explorer.travel.message.value
+
+
 def test_other_minima_of_a_wide_plane_are_marked_with_their_curvature() -> None:
     objective = wells()
     explorer = inline(objective, resolution=21)
