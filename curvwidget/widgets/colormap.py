@@ -82,6 +82,8 @@ def shade(heights: Array, *, light: tuple[float, float, float] = (-0.45, 0.75, -
     """
     if min(heights.shape) < 2:
         return np.ones(heights.shape)
+    # What is not finite has no height, and beside an infinite one there is no slope.
+    heights = np.where(np.isfinite(heights), heights, np.nan)
     first, second = np.gradient(heights, 1 / (heights.shape[0] - 1), 1 / (heights.shape[1] - 1))
     toward = np.asarray(light) / np.linalg.norm(light)
     cosine = (-first * toward[0] + toward[1] - second * toward[2]) / np.sqrt(1 + first**2 + second**2)

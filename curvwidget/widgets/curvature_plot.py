@@ -17,6 +17,7 @@ from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.trace_estimate import TraceEstimate
 from curvwidget.widgets.curvature_marks import FEWEST, CurvatureMarks
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.room import visible_range
 from curvwidget.widgets.style import BLUE, GREEN, INK, ORANGE, PURPLE, Key, Marker, legend, sentence
 
@@ -28,7 +29,7 @@ _HEIGHT = 260
 _NONE = (np.nan, np.nan)
 
 
-class CurvaturePlot(ipywidgets.VBox):
+class CurvaturePlot(Picture, ipywidgets.VBox):
     """Principal curvatures κ₋ ≤ κ₊ of S random planes through θ.
 
     Above: their histograms, the predicted densities, the expectation tr(H) with its standard error, and the plane shown now.

@@ -24,6 +24,7 @@ from curvwidget.widgets.comparison import predict
 from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.explorer_state import ExplorerState
 from curvwidget.widgets.explorer_views import ExplorerViews
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
 from curvwidget.widgets.remarks import descent_words, remark
 from curvwidget.widgets.request import Follow, Request
@@ -35,7 +36,7 @@ __all__ = ["Explorer"]
 _UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
 
 
-class Explorer(ExplorerState, ipywidgets.VBox):
+class Explorer(Picture, ExplorerState, ipywidgets.VBox):
     """Linked views of the loss around one point.
 
     All state can be read, and what is a wish can be set, from Python: `request`, `directions`, `probe`. The rest are results;
@@ -49,6 +50,8 @@ class Explorer(ExplorerState, ipywidgets.VBox):
         >>> explorer.slice.values.shape, explorer.eigenpairs.values.round(3).tolist()
         ((11, 11), [2.0, -2.0])
     """
+
+    _picture_width = 1200
 
     request = traitlets.Instance(Request)
     """What is asked; setting it asks."""

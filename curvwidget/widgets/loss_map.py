@@ -14,6 +14,7 @@ from curvwidget._checks import check_choice, check_count, check_finite
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.widgets.base import BaseWidget, bundle
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.loss_packet import Scale, loss_packet
 
 __all__ = ["LossMap"]
@@ -25,7 +26,7 @@ def _named_point() -> traitlets.Tuple:  # a trait each
     return traitlets.Tuple(traitlets.Float(), traitlets.Float(), traitlets.Unicode())
 
 
-class LossMap(BaseWidget):
+class LossMap(Picture, BaseWidget):
     """A map of the loss over two directions.
 
     Colours and contours always belong to the same slice. The probe is dragged by the pointer or moved by the arrow keys, and the

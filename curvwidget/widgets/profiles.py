@@ -14,6 +14,7 @@ from bqscales import LinearScale
 from curvwidget._checks import check_choice, check_finite
 from curvwidget.curvature.projected import ProjectedCurvature, quadratic
 from curvwidget.slices.loss_slice import LossSlice
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.interpolate import CrossSection, cross_sections
 from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, Key, axis, draw, figure, legend, sentence, set_ticks, ticks
 
@@ -26,7 +27,7 @@ _MARGIN = 0.08  # of the height, above and below the curve
 _HEIGHT = 240
 
 
-class Profiles(ipywidgets.VBox):
+class Profiles(Picture, ipywidgets.VBox):
     """The two cross-sections of a slice through the probe, or the one of a slice along one direction.
 
     Each shows the loss, the parabola of the projected curvature, and the parabola that the mean curvature of all N dimensions
@@ -38,6 +39,8 @@ class Profiles(ipywidgets.VBox):
         >>> view = Profiles()
         >>> view.probe = (0.5, -0.25)
     """
+
+    _picture_width = 800
 
     slice = traitlets.Instance(LossSlice, allow_none=True)
     """The slice shown, of one or two directions.

@@ -13,6 +13,7 @@ import traitlets
 from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.directions import directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.spectrum_marks import SpectrumMarks
 from curvwidget.widgets.style import BLUE, ORANGE, PURPLE, Key, legend, sentence
 
@@ -24,7 +25,7 @@ _HEIGHT = 260
 _MOST_NAMED = 4  # eigenvalues that the legend has room for
 
 
-class SpectrumPlot(ipywidgets.VBox):
+class SpectrumPlot(Picture, ipywidgets.VBox):
     """All eigenvalues of the Hessian as a density, and below it the extreme ones that were found.
 
     The density is that of stochastic Lanczos quadrature with its standard error over the probes, on a logarithmic scale by

@@ -11,6 +11,7 @@ import traitlets
 
 from curvwidget._checks import check_choice, check_count, check_finite
 from curvwidget.slices.loss_slice import LossSlice
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.page_theme import PageTheme
 from curvwidget.widgets.style import INK, Key, legend, number, sentence
 from curvwidget.widgets.surface_mesh import SurfaceMesh, surface_mesh
@@ -22,7 +23,7 @@ __all__ = ["Surface"]
 _SCALES = ("linear", "log", "difference")
 
 
-class Surface(ipywidgets.VBox):
+class Surface(Picture, ipywidgets.VBox):
     """A slice of two directions as a surface, with the probe and the centre on it.
 
     It is drawn by ipyvolume, once the browser says that it has WebGL. Where either is missing, a sentence says so; the map shows

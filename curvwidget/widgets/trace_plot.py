@@ -16,6 +16,7 @@ from curvwidget._checks import check_positive
 from curvwidget.curvature.agreement import AGREE, METHOD_NAMES, compare_traces
 from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.linalg.trace_estimate import TraceEstimate
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.style import Key, legend, sentence
 from curvwidget.widgets.trace_marks import STYLES, Curve, TraceMarks
 
@@ -33,7 +34,7 @@ _SETTLED = 0.2  # of a method's cost, before which its estimates need not fit in
 _MARGIN = 0.08  # of the height, above and below what must be seen
 
 
-class TracePlot(ipywidgets.VBox):
+class TracePlot(Picture, ipywidgets.VBox):
     """Estimates of tr(H) as they ran: each with the band of its standard error, over what it cost.
 
     The cost is in loss evaluations. Slices need nothing else; a Hessian-vector product counts as `hvp_cost` of them, and the axis

@@ -1,0 +1,132 @@
+"""Every view becomes a picture without a browser, and leaves one in the notebook."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import curvwidget as cw
+from curvwidget.runs import InlineExecutor
+from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, Surface
+from curvwidget.widgets.export.legend_text import plain_color, read_text
+from curvwidget.widgets.style import BLUE, ORANGE, Key, legend
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def quadratic() -> cw.Objective:
+    diagonal = torch.tensor([3.0, 1.0, 1.0, 1.0, -2.0], dtype=torch.float64)
+    return cw.Objective.from_function(lambda t: 2 + 0.5 * (diagonal * t**2).sum(), torch.zeros(5, dtype=torch.float64))
+
+
+def plane(objective: cw.Objective, labels: tuple[str, str] = ("a", "b")) -> cw.LossSlice:
+    vectors = torch.eye(5, dtype=torch.float64)[[0, 4]]
+    return cw.slice_loss(objective, cw.Directions(vectors, labels), span=1.0, resolution=21)
+
+
+@pytest.fixture(scope="module")
+def explorer() -> Explorer:
+    return cw.explore(quadratic(), resolution=11, planes=20, probes=15, executor=InlineExecutor())
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def count(png: bytes, color: tuple[int, int, int], within: int = 12) -> int:
+    return int((np.abs(pixels(png) - np.array(color)).max(axis=-1) <= within).sum())
+
+
+def test_the_map_has_the_colours_of_its_least_and_largest_loss() -> None:
+    view = LossMap(plane(quadratic()), levels=0)
+    png = view.to_png()
+    assert count(png, (0x44, 0x01, 0x54)) > 50  # viridis begins
+    assert count(png, (0xFD, 0xE7, 0x25)) > 50  # and ends
+
+
+def test_the_profiles_show_the_prediction_only_where_there_is_one() -> None:
+    objective = quadratic()
+    shown = plane(objective)
+    curvature = cw.project_curvature(objective, shown.directions)
+    orange = tuple(int(ORANGE[i : i + 2], 16) for i in (1, 3, 5))
+    predicted = count(Profiles(shown, curvature=curvature, mean_curvature=0.8).to_png(), orange)
+    assert predicted > 2 * count(Profiles(shown, curvature=curvature).to_png(), orange) > 0  # its key is there without it
+
+
+@pytest.mark.parametrize("name", ["loss_map", "surface", "profiles", "curvature_plot", "spectrum_plot", "trace_plot"])
+def test_each_view_and_the_explorer_draw_png_and_svg(explorer, name, tmp_path) -> None:
+    view = getattr(explorer, name)
+    assert view.to_png(tmp_path / "a.png") == (tmp_path / "a.png").read_bytes()
+    assert view.to_svg(tmp_path / "a.svg") == (tmp_path / "a.svg").read_text(encoding="utf8")
+    assert (pixels(view.to_png()) != 255).any(axis=-1).mean() > 0.01
+
+
+def test_the_explorers_picture_is_wide_and_colourful(explorer) -> None:
+    image = pixels(explorer.to_png())
+    assert image.shape[1] == 2400
+    assert len(np.unique(image.reshape(-1, 3)[::97], axis=0)) > 100
+
+
+def test_nothing_is_drawn_before_there_is_data() -> None:
+    for view in (LossMap(), Surface(), Profiles(), CurvaturePlot()):
+        bundle = view._repr_mimebundle_()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        assert "image/png" not in data
+        assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_notebook_keeps_the_widget_and_a_picture_with_words(explorer) -> None:
+    for view in (explorer, explorer.loss_map, explorer.curvature_plot):
+        bundle = view._repr_mimebundle_()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        assert "application/vnd.jupyter.widget-view+json" in data
+        assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
+        assert data["text/html"].startswith('<img alt="')
+    assert "L(θ) = 2" in explorer._repr_mimebundle_()["text/plain"]
+
+
+def test_a_loss_that_is_not_finite_is_hatched_and_not_coloured() -> None:
+    objective = quadratic()
+    whole = plane(objective)
+    values = whole.values.copy()
+    values[:8] = np.nan
+    values[-5:] = np.inf
+    holed = cw.LossSlice(whole.axes, values, whole.directions, whole.evaluations)
+    yellow = (0xFD, 0xE7, 0x25)
+    for view in (LossMap(holed), Surface(holed), Profiles(holed)):
+        assert view.to_png()[:4] == b"\x89PNG"
+    svg = LossMap(holed).to_svg()
+    assert "hatch" in svg or "pattern" in svg
+    assert count(LossMap(holed).to_png(), yellow) < count(LossMap(whole).to_png(), yellow)
+
+
+def test_html_in_a_label_is_text_in_every_view_and_picture() -> None:
+    objective = quadratic()
+    shown = plane(objective, (EVIL, "$x^"))
+    curvature = cw.project_curvature(objective, shown.directions)
+    for view in (LossMap(shown, title=EVIL), Profiles(shown, curvature=curvature), Surface(shown)):
+        bundle = view._repr_mimebundle_()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        assert "<img src=x" not in data["text/html"]
+        assert "<img src=x" not in view.to_svg()
+    widgets = [Profiles(shown).children[1].children[0].children[1]]
+    assert all("<img" not in widget.value and "&lt;img" in widget.value for widget in widgets)
+    explorer = cw.explore(objective, resolution=11, planes=5, probes=5, executor=InlineExecutor())
+    explorer.directions = shown.directions
+    assert _html_values(explorer)
+    assert not [value for value in _html_values(explorer) if "<img" in value]
+
+
+def _html_values(widget) -> list[str]:
+    own = [widget.value] if type(widget).__name__ in ("HTML", "HTMLMath") else []
+    return own + [value for child in getattr(widget, "children", ()) for value in _html_values(child)]
+
+
+def test_a_legend_is_read_as_it_was_written() -> None:
+    assert read_text(legend([Key(EVIL, BLUE, "solid")], note="a < b")) == [("a < b", ""), (EVIL, BLUE)]
+    assert plain_color("var(--jp-content-font-color1, #222222)") == "#222222"
