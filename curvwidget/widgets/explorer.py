@@ -6,13 +6,15 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import ipywidgets
 import traitlets
 
-from curvwidget._checks import check_finite
+from curvwidget._checks import check_count, check_finite
 from curvwidget.curvature.number_words import format_number
 from curvwidget.directions import Checkpoint, Directions
 from curvwidget.objective import Objective
@@ -200,6 +202,27 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             Whether it is.
         """
         return self._worker.wait(timeout)
+
+    def to_html(self, path: str | PathLike[str] | None = None, *, frames: int = 11) -> str:
+        """Write map, profiles, curvatures, probe and blend as one page that works without a kernel and without a network.
+
+        What is being computed is waited for; then the slices of the blend are. Without eigenpairs there is no blend.
+
+        Args:
+            path: Where to write; an existing file is replaced. None writes nothing.
+            frames: How many steps there are from this plane to the Hessian's, both included.
+
+        Returns:
+            The page's source.
+        """
+        from curvwidget.widgets.export.page import explorer_page
+
+        count = check_count("frames", frames)
+        self.wait()
+        page = explorer_page(self, count)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
 
     def close(self) -> None:
         """Stop computing and remove the views."""

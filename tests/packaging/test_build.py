@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUNDLES = ("loss_map.js", "loss_map.css", "verdict_bar.js", "verdict_bar.css", "webgl_gate.js")
+BUNDLES = ("loss_map.js", "loss_map.css", "verdict_bar.js", "verdict_bar.css", "webgl_gate.js", "exported.js", "exported.css")
 
 
 def load_hook() -> ModuleType:

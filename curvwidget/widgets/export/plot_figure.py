@@ -13,7 +13,7 @@ from curvwidget.widgets.style import ticks
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["POINTS_PER_PIXEL", "draw_plot"]
+__all__ = ["POINTS_PER_PIXEL", "draw_plot", "place", "tick_places"]
 
 Array = np.ndarray[Any, Any]
 
@@ -43,7 +43,7 @@ def draw_plot(axes: Axes, figure: bqplot.Figure) -> None:
         if not axis.visible:
             continue
         which = "y" if axis.orientation == "vertical" else "x"
-        positions[which] += _ticks(axis)
+        positions[which] += tick_places(axis)
         if axis.label and which == "y":
             axes.set_ylabel(axis.label, fontsize=9, parse_math=False)
         elif axis.label:
@@ -56,7 +56,15 @@ def _columns(found: list[tuple[float, str]]) -> tuple[list[float], list[str]]:
     return [at for at, _ in found], [text for _, text in found]
 
 
-def _ticks(axis: bqplot.Axis) -> list[tuple[float, str]]:
+def tick_places(axis: bqplot.Axis) -> list[tuple[float, str]]:
+    """Return the ticks of an axis.
+
+    Args:
+        axis: The axis.
+
+    Returns:
+        For each its place as a share of the plot, and what it says.
+    """
     scale = axis.scale
     if scale.min is None or scale.max is None:
         return []
@@ -70,8 +78,15 @@ def _ticks(axis: bqplot.Axis) -> list[tuple[float, str]]:
     ]
 
 
-# Coordinates as shares of the plot, whatever scale a mark is on.
-def _place(mark: bqplot.Mark) -> tuple[Array, Array]:
+def place(mark: bqplot.Mark) -> tuple[Array, Array]:
+    """Return the coordinates of a mark as shares of the plot, whatever scales it is on.
+
+    Args:
+        mark: The mark.
+
+    Returns:
+        Abscissas and ordinates ``(k, n)``, a row a line.
+    """
     placed = []
     for name in ("x", "y"):
         scale = mark.scales[name]
@@ -84,7 +99,7 @@ def _place(mark: bqplot.Mark) -> tuple[Array, Array]:
 
 
 def _draw_mark(axes: Axes, mark: bqplot.Mark, order: int) -> None:
-    x, y = _place(mark)
+    x, y = place(mark)
     colors = [plain_color(color) for color in mark.colors]
     opacity = float(mark.opacities[0]) if len(mark.opacities) else 1.0
     if isinstance(mark, bqplot.Label):

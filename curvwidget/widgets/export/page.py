@@ -1,0 +1,151 @@
+"""The explorer as one HTML file that works without a kernel, a network or anything beside it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from curvwidget.curvature import ProjectedCurvature
+from curvwidget.slices import LossSlice
+from curvwidget.widgets.base import bundle
+from curvwidget.widgets.curvature_plot import CurvaturePlot
+from curvwidget.widgets.export.display_list import display_list
+from curvwidget.widgets.export.legend_text import read_text
+from curvwidget.widgets.loss_packet import Scale, loss_packet
+from curvwidget.widgets.remarks import remark
+from curvwidget.widgets.request import Request
+from curvwidget.widgets.update import Known
+
+if TYPE_CHECKING:
+    from curvwidget.widgets.explorer import Explorer
+
+__all__ = ["explorer_page"]
+
+_REMARK = "The surface in three dimensions is left out of this page; all else is here, computed beforehand."
+_CURVATURE = "curvature κ (per unit of the direction, squared)"
+
+
+def explorer_page(explorer: Explorer, blends: int) -> str:
+    """Write the page.
+
+    Args:
+        explorer: The explorer, at rest.
+        blends: How many frames there are from its plane to the Hessian's.
+
+    Returns:
+        The file's text.
+
+    Raises:
+        ValueError: If the explorer shows no slice yet.
+    """
+    if explorer.slice is None:
+        raise ValueError("the explorer must show a slice to be written as a page; call explorer.wait() first")
+    shares = sorted({*np.linspace(0.0, 1.0, blends).tolist(), explorer.request.blend})
+    if explorer.eigenpairs is None:
+        shares = [explorer.request.blend]
+    content = {
+        "title": "",
+        "probe": list(explorer.probe),
+        "show_model": explorer.loss_map.show_model,
+        "frames": [_frame(explorer, *found) for found in _frames(explorer, shares)],
+        "shown": shares.index(explorer.request.blend),
+        "keys": read_text(explorer.profiles.children[0].value),
+        "remark": _REMARK,
+    }
+    return _PAGE.format(
+        title=html.escape(explorer.verdict_bar.sentence),
+        style=bundle("exported.css").read_text(encoding="utf-8"),
+        content=json.dumps(content, allow_nan=False).replace("<", "\\u003c"),
+        script=bundle("exported.js").read_text(encoding="utf-8").replace("</script", "<\\/script"),
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<div id="curvwidget"></div>
+<script type="application/json" id="curvwidget-content">{content}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+# The frame that is shown is there already; the others are computed as the explorer would.
+def _frames(explorer: Explorer, shares: list[float]) -> Iterator[tuple[float, LossSlice, ProjectedCurvature | None]]:
+    for share in shares:
+        request = dataclasses.replace(explorer.request, blend=share)
+        if request == explorer.request and explorer.slice is not None:
+            yield share, explorer.slice, explorer.curvature
+        else:
+            yield share, *_compute(explorer, request)
+
+
+def _compute(explorer: Explorer, request: Request) -> tuple[LossSlice, ProjectedCurvature | None]:
+    curvature = None
+    for update in explorer._answerers.at(request.place).answer(request, Known(eigenpairs=explorer.eigenpairs)):
+        curvature = update.curvature or curvature
+        if update.slice is not None and update.slice.progress >= 1:
+            return update.slice, curvature
+    raise RuntimeError("the explorer answered without a slice")
+
+
+def _frame(explorer: Explorer, share: float, plane: LossSlice, curvature: ProjectedCurvature | None) -> dict[str, Any]:
+    live = explorer.loss_map
+    planes = CurvaturePlot(
+        explorer.sample,
+        prediction=explorer.prediction,
+        curvature=curvature,
+        eigenvalues=explorer.eigenpairs,
+        trace=explorer.trace,
+    )
+    verdict: dict[str, Any] = {"sentence": explorer.verdict_bar.sentence, "kind": "", "facts": [], "notes": []}
+    if curvature is not None:
+        said = remark(explorer.center, curvature, explorer.known, explorer.prediction)
+        verdict = {
+            "sentence": said.statement.sentence,
+            "kind": said.statement.kind or "",
+            "facts": [list(fact) for fact in said.facts],
+            "notes": list(said.notes),
+        }
+    return {
+        "blend": share,
+        "packet": base64.b64encode(loss_packet(plane, curvature, cast(Scale, live.scale), live.levels)).decode(),
+        "model": None if curvature is None else _model(explorer, curvature),
+        "curvatures": display_list(planes.children[1], x_name=_CURVATURE),
+        "note": "; ".join(text for text, color in read_text(planes.children[0].value) if not color),
+        "verdict": verdict,
+    }
+
+
+def _model(explorer: Explorer, curvature: ProjectedCurvature) -> dict[str, Any] | None:
+    numbers = (curvature.loss, *curvature.gradient.tolist(), *curvature.matrix.ravel().tolist())
+    if not np.isfinite(numbers).all():
+        return None
+    trace = explorer.trace
+    mean = None
+    if trace is not None and np.isfinite(trace.mean_curvature):
+        error = trace.mean_curvature_stderr
+        mean = [trace.mean_curvature, error if error is not None and np.isfinite(error) else 0.0]
+    return {
+        "loss": float(curvature.loss),
+        "gradient": curvature.gradient.tolist(),
+        "matrix": curvature.matrix.tolist(),
+        "gram": curvature.gram.tolist(),
+        "mean": mean,
+    }

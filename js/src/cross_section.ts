@@ -1,0 +1,85 @@
+// The cross-section of a slice through the probe, with the parabolas of its own and of the mean curvature.
+
+import { sample } from "./grid";
+import type { Packet } from "./packet";
+import type { Line, Plot } from "./plot";
+import { formatNumber, ticks } from "./ticks";
+
+/** Loss, slope and curvature along two directions, and what the mean curvature would make of them. */
+export interface Model {
+  loss: number;
+  gradient: [number, number];
+  matrix: [[number, number], [number, number]];
+  gram: [[number, number], [number, number]];
+  /** tr(H)/N and its standard error; null where it is not known. */
+  mean: [number, number] | null;
+}
+
+const POINTS = 121;
+const BLUE = "#1f83c4";
+const ORANGE = "#e0700f";
+const INK = "var(--cw-fg)";
+
+export function quadratic(model: Model, matrix: Model["matrix"], [x, y]: [number, number]): number {
+  const [[a, b], [c, d]] = matrix;
+  return model.loss + model.gradient[0] * x + model.gradient[1] * y + 0.5 * (a * x * x + (b + c) * x * y + d * y * y);
+}
+
+export function crossSection(packet: Packet, model: Model | null, probe: [number, number], axis: 0 | 1): Plot {
+  const along = axis === 0 ? packet.x : packet.y;
+  const first = along[0] as number;
+  const last = along[along.length - 1] as number;
+  const at = (coordinate: number): [number, number] => (axis === 0 ? [coordinate, probe[1]] : [probe[0], coordinate]);
+  const steps = Array.from({ length: POINTS }, (_, index) => first + ((last - first) * index) / (POINTS - 1));
+  const losses = steps.map((step) => sample(packet, at(step)).loss);
+  const finite = losses.filter(Number.isFinite);
+  const least = Math.min(...finite);
+  const most = Math.max(...finite);
+  const room = 0.08 * (most - least) || 0.05 * Math.abs(most) || 1;
+  const [low, high] = finite.length ? [least - room, most + room] : [0, 1];
+  const shareX = (value: number): number => (value - first) / (last - first);
+  const shareY = (value: number): number | null => (Number.isFinite(value) ? (value - low) / (high - low) : null);
+  const line = (values: number[], color: string, dash: string): Line => ({
+    kind: "line",
+    x: steps.map(shareX),
+    y: values.map(shareY),
+    color,
+    dash,
+    width: 2.4,
+    fill: "none",
+    opacity: 1,
+  });
+  const parabola = (matrix: Model["matrix"]): number[] => (model ? steps.map((step) => quadratic(model, matrix, at(step))) : []);
+  const times = (factor: number): Model["matrix"] =>
+    (model as Model).gram.map((row) => row.map((value) => factor * value)) as Model["matrix"];
+  const marks: Plot["marks"] = [];
+  if (model?.mean) {
+    const [mean, error] = model.mean;
+    const upper = parabola(times(mean + error));
+    const lower = parabola(times(mean - error));
+    marks.push({
+      ...line([...upper, ...lower.reverse()], ORANGE, "none"),
+      x: [...steps, ...[...steps].reverse()].map(shareX),
+      width: 0,
+      fill: ORANGE,
+      opacity: 0.25,
+    });
+    marks.push(line(parabola(times(mean)), ORANGE, "7,3,2,3"));
+  }
+  if (model) marks.push(line(parabola(model.matrix), BLUE, "6,4"));
+  marks.push(line(losses, INK, "none"));
+  const position = probe[axis];
+  const height = shareY(sample(packet, probe).loss);
+  marks.push({ ...line([low, high], "var(--cw-line)", "none"), x: [shareX(position), shareX(position)], width: 1.5 });
+  if (height !== null) marks.push({ kind: "points", x: [shareX(position)], y: [height], color: INK, radius: 4.7, hollow: false });
+  if (probe[1 - axis] === 0 && Number.isFinite(packet.center)) {
+    marks.push({ kind: "points", x: [shareX(0)], y: [shareY(packet.center) as number], color: INK, radius: 5.3, hollow: true });
+  }
+  return {
+    marks,
+    xTicks: ticks(first, last, 5).map((value) => [shareX(value), formatNumber(value, 2)]),
+    yTicks: ticks(low, high, 5).map((value) => [shareY(value) as number, formatNumber(value)]),
+    xName: `${packet.labels[axis]} (units of the direction)`,
+    yName: "loss",
+  };
+}
