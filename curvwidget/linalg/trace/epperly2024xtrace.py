@@ -23,9 +23,22 @@ from curvwidget.linalg.row_store import RowStore
 from curvwidget.linalg.trace.running import RunningTrace
 from curvwidget.linalg.trace_estimate import TraceEstimate
 
-__all__ = ["leave_one_out", "stream_xtrace"]
+__all__ = ["Leaving", "leave_one_out", "stream_xtrace"]
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaving:
+    """Estimates that share their probes.
+
+    Attributes:
+        estimates: One for each probe, left out of the basis ``(n,)``.
+        covariance: Of two of them, estimated; it may come out negative.
+    """
+
+    estimates: Array
+    covariance: float
 
 
 def stream_xtrace(
@@ -34,13 +47,14 @@ def stream_xtrace(
     """Estimate tr(A) by XTrace, from two products with A a probe.
 
     With Gaussian probes ωᵢ, Q₍ᵢ₎ an orthonormal basis of all A·ωⱼ but the i-th, and xᵢ the part of ωᵢ outside of its range,
-    scaled
-    to ‖xᵢ‖² = N − rank Q₍ᵢ₎, each
+    scaled to ‖xᵢ‖² = N − rank Q₍ᵢ₎, each
 
         tᵢ = tr(Q₍ᵢ₎ᵀA Q₍ᵢ₎) + xᵢᵀA xᵢ
 
-    is unbiased, and so is their mean. Its standard error is std(tᵢ)/√n as in the paper: the tᵢ are not independent, so this is an
-    estimate, but it covers the truth at about the rate of a normal law (see the tests). tr(A²) comes in the same way, from
+    is unbiased, and so is their mean. The tᵢ are not independent, and std(tᵢ)/√n, which the paper takes for the error, is too
+    small by up to a third. With c their covariance, the variance of the mean is E[var(tᵢ)]/n + c. Given all other probes, each
+    tᵢ has the mean tr(A) whatever ωⱼ is, so that only what ωᵢ and ωⱼ do together is shared: c = E[(tᵢ − tᵢⱼ)·(tⱼ − tⱼᵢ)], where
+    tᵢⱼ is tᵢ with ωⱼ left out of the basis too. All of these follow from the same products. tr(A²) comes in the same way, from
     ‖A Q₍ᵢ₎‖² + ‖A xᵢ‖². Three vectors a probe are held, that is 1.5 a product.
 
     Args:
@@ -94,7 +108,14 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
         )
         notes = (f"The matrix has rank {rank} within rounding, so the trace is exact.",) if complete else ()
         last = complete or index + 1 == count
-        snapshot = running.snapshot(traces, square_samples=squares, hvps=hvps, last=last, notes=notes)
+        snapshot = running.snapshot(
+            traces.estimates,
+            square_samples=squares.estimates,
+            covariances=(traces.covariance, squares.covariance),
+            hvps=hvps,
+            last=last,
+            notes=notes,
+        )
         yield snapshot
         if last or running.reached(snapshot.stderr, index + 1):
             return
@@ -104,7 +125,7 @@ def _coordinates(rows: RowStore, vector: Tensor, count: int) -> Array:
     return as_double(rows.dots(vector, count)).cpu().numpy() if count else np.zeros(0)
 
 
-def leave_one_out(r: Array, w: Array, h: Array, g: Array, *, lengths: Array, size: int) -> tuple[Array, Array]:
+def leave_one_out(r: Array, w: Array, h: Array, g: Array, *, lengths: Array, size: int) -> tuple[Leaving, Leaving]:
     """The estimates of XTrace, each with one probe left out of the basis, from what is known within the basis.
 
     Args:
@@ -116,26 +137,47 @@ def leave_one_out(r: Array, w: Array, h: Array, g: Array, *, lengths: Array, siz
         size: N.
 
     Returns:
-        Estimates of tr(A) and of tr(A²), ``(n,)`` each.
+        Estimates of tr(A) and of tr(A²).
     """
     rank, count = r.shape
-    if rank == count:
+    full = rank == count
+    if full:
         # Q₍ᵢ₎ is Q without the direction sᵢ that is orthogonal to all columns of R but the i-th: column i of R⁻ᵀ.
         s = scipy.linalg.solve_triangular(r, np.eye(count)).T
         s /= np.linalg.norm(s, axis=0)
     else:
         s = np.zeros_like(r)  # the other columns span the range as well
-    kept = rank - 1 if rank == count else rank
+    kept = rank - 1 if full else rank
     u = w - s * (s * w).sum(axis=0)  # the part of ωᵢ within Q₍ᵢ₎
-    outside = lengths - (u * u).sum(axis=0)
-    scale = np.divide(size - kept, outside, out=np.zeros(count), where=outside > 1e-12 * lengths)
+    inside = (u * u).sum(axis=0)
 
-    def quadratic(matrix: Array, vectors: Array) -> Array:
-        return np.asarray((vectors * (matrix @ vectors)).sum(axis=0))
+    def scale(inside: Array, kept: int) -> Array:
+        outside = lengths - inside
+        return np.asarray(np.divide(size - kept, outside, out=np.zeros_like(outside), where=outside > 1e-12 * lengths))
 
-    # xᵀA x with x = ω − Q u, and ‖A x‖², where A ω = Q r
-    bend = (w * r).sum(axis=0) - 2 * (u * r).sum(axis=0) + quadratic(h, u)
-    square = (r * r).sum(axis=0) - 2 * (u * (h @ r)).sum(axis=0) + quadratic(g, u)
-    traces = np.trace(h) - quadratic(h, s) + scale * bend
-    squares = np.trace(g) - quadratic(g, s) + scale * square
-    return traces, squares
+    # For tr(A): xᵀA x with x = ω − Q u, where A ω = Q r; for tr(A²): ‖A x‖².
+    results = []
+    for form, constant, linear in ((h, (w * r).sum(axis=0), r), (g, (r * r).sum(axis=0), h @ r)):
+        turned = form @ s
+        own = (s * turned).sum(axis=0)
+        bend = constant - 2 * (u * linear).sum(axis=0) + (u * (form @ u)).sum(axis=0)
+        estimates = np.trace(form) - own + scale(inside, kept) * bend
+        covariance = 0.0
+        if full and count > 1:
+            # The same with ωⱼ left out as well, row j and column i: e is the part of sⱼ orthogonal to sᵢ, of unit length.
+            overlap = s.T @ s
+            length = np.sqrt(np.maximum(1 - overlap**2, 1e-12))
+
+            def along(vectors: Array, overlap: Array = overlap, length: Array = length) -> Array:  # eᵀvᵢ
+                products: Array = s.T @ vectors
+                return np.asarray((products - overlap * products.diagonal()) / length)
+
+            crossed = s.T @ turned
+            c, curvature = along(w), (own[:, None] - 2 * overlap * crossed + overlap**2 * own) / length**2
+            bends = bend + 2 * c * along(linear) - 2 * c * along(form @ u) + c**2 * curvature
+            without = np.trace(form) - own - curvature + scale(inside - c**2, kept - 1) * bends
+            change = estimates - without
+            np.fill_diagonal(change, 0.0)
+            covariance = float((change * change.T).sum()) / (count * (count - 1))
+        results.append(Leaving(estimates, covariance))
+    return results[0], results[1]

@@ -19,17 +19,20 @@ FEWEST = 20
 """No stream stops at a target before it has this many samples: the standard error itself is known to 16 % then."""
 
 
-def mean_and_stderr(samples: Array) -> tuple[float, float]:
-    """Mean of independent samples and its standard error.
+def mean_and_stderr(samples: Array, covariance: float = 0.0) -> tuple[float, float]:
+    """Mean of samples and its standard error.
 
     Args:
         samples: ``(S,)`` with S ≥ 1.
+        covariance: Of two samples, where they are not independent; a negative estimate of it counts as none.
 
     Returns:
-        The mean, and the sample standard deviation over √S, NaN for one sample.
+        The mean, and the root of the sample variance over S plus the covariance, NaN for one sample.
     """
     count = len(samples)
-    return float(samples.mean()), float(samples.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+    if count < 2:
+        return float(samples.mean()), math.nan
+    return float(samples.mean()), math.sqrt(float(samples.var(ddof=1)) / count + max(covariance, 0.0))
 
 
 class RunningTrace:
@@ -84,6 +87,7 @@ class RunningTrace:
         last: bool,
         block_samples: Array | None = None,
         distribution: str = "gaussian",
+        covariances: tuple[float, float] = (0.0, 0.0),
         notes: tuple[str, ...] = (),
     ) -> TraceEstimate:
         """Make a snapshot of means of samples, and add it to the history.
@@ -95,13 +99,14 @@ class RunningTrace:
             last: Whether the samples are used up.
             block_samples: One estimate of each block's trace a probe ``(S, B)``, where the method gives them.
             distribution: Of the probes.
+            covariances: Of two samples of tr(A), and of two of tr(A²), where they are not independent.
             notes: What is to be said.
 
         Returns:
             The estimate; its progress is 1 where it is the last one or reaches the target.
         """
-        trace, stderr = mean_and_stderr(samples)
-        square, square_stderr = mean_and_stderr(square_samples)
+        trace, stderr = mean_and_stderr(samples, covariances[0])
+        square, square_stderr = mean_and_stderr(square_samples, covariances[1])
         blocks = {}
         if block_samples is not None:
             columns = zip(self.matrix.blocks, block_samples.T, strict=True)
