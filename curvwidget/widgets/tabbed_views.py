@@ -36,7 +36,7 @@ class TabbedViews(ipywidgets.VBox):
             [ipywidgets.Box() for _ in self.views],
             titles=tuple(self.views),
             selected_index=0,
-            layout=ipywidgets.Layout(width="100%", flex="0 0 auto"),
+            layout=ipywidgets.Layout(width="auto", flex="0 0 auto"),
         )
         self._row.add_class("cw-tabs")
         for view in self.views.values():
@@ -46,6 +46,7 @@ class TabbedViews(ipywidgets.VBox):
             list(self.views.values()),
             layout=ipywidgets.Layout(
                 width="100%",
+                margin="0",
                 flex="1 1 0%",
                 min_height="0",
                 overflow="hidden",
@@ -53,7 +54,9 @@ class TabbedViews(ipywidgets.VBox):
                 grid_template_rows="100%",
             ),
         )
-        super().__init__([self._row, stack], layout=ipywidgets.Layout(width="100%", height="100%", min_width="0"))
+        super().__init__(
+            [self._row, stack], layout=ipywidgets.Layout(width="100%", height="100%", min_width="0", overflow="hidden")
+        )
         self._show()
         self._row.observe(self._show, "selected_index")
 
