@@ -118,10 +118,11 @@ class SurfaceScene:
         """
         for point, position in zip(self.points, (probe, (0.0, 0.0)), strict=True):
             place = mesh.locate(position)
-            with point.hold_sync():
-                point.visible = place is not None
-                if place is not None:
+            if place is not None:
+                with point.hold_sync():
                     point.x, point.y, point.z = (self._ball + np.asarray(place, dtype=np.float32)).T.copy()
+            # In a message of its own: ipyvolume animates whatever changes together with a position, and fails at `visible`.
+            point.visible = place is not None
 
     def paint(self, *, dark: bool) -> None:
         """Take the colours of the page.
