@@ -28,7 +28,7 @@ from curvwidget.widgets.explorer_state import ExplorerState
 from curvwidget.widgets.explorer_views import ExplorerViews
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
-from curvwidget.widgets.remarks import descent_words, remark
+from curvwidget.widgets.remarks import descent_words, minima_words, remark
 from curvwidget.widgets.request import Follow, Request
 from curvwidget.widgets.travel_controls import TravelControls
 from curvwidget.widgets.update import Known, Update
@@ -392,8 +392,9 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         said = None
         if self.curvature is not None:
             said = remark(center, self.curvature, self.known, self.prediction)
-            if request.place is not None and request.place.origin:
-                said = dataclasses.replace(said, notes=(request.place.origin, *said.notes))
+            origin = (request.place.origin,) if request.place is not None and request.place.origin else ()
+            minima = () if self.minima is None else minima_words(self.minima)
+            said = dataclasses.replace(said, notes=(*origin, *said.notes, *minima))
         self.views.show_numbers(self, said)
 
     def _predict(self, center: Objective, request: Request) -> None:

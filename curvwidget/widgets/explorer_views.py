@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipywidgets
 
 from curvwidget.curvature import ProjectedCurvature
+from curvwidget.curvature.number_words import format_number
 from curvwidget.slices import LossSlice
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.explorer_state import ExplorerState
@@ -12,7 +13,6 @@ from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.remarks import Remarks
 from curvwidget.widgets.spectrum_plot import SpectrumPlot
-from curvwidget.widgets.style import number
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.tabbed_views import TabbedViews
 from curvwidget.widgets.trace_plot import TracePlot
@@ -154,10 +154,10 @@ def _way(state: ExplorerState) -> list[tuple[float, float, str]]:
     return [(x, y, str(index + 1) if index in ends else "") for index, (x, y) in places]
 
 
-# Further minima of the plane, by their loss and their curvatures.
+# Further minima of the plane, by their curvatures; the notes have the rest.
 def _spots(state: ExplorerState) -> list[tuple[float, float, str]]:
     minima = state.minima
     if minima is None:
         return []
-    rows = zip(minima.coordinates.tolist(), minima.losses.tolist(), minima.principal.tolist(), strict=True)
-    return [(x, y, f"L {number(loss)}, κ {number(low)}, {number(high)}") for (x, y), loss, (low, high) in rows]
+    rows = zip(minima.coordinates.tolist(), minima.principal.tolist(), strict=True)
+    return [(x, y, f"κ {format_number(low, 2)}, {format_number(high, 2)}") for (x, y), (low, high) in rows]

@@ -11,6 +11,7 @@ import numpy as np
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
 from curvwidget.curvature.agreement import METHOD_NAMES, compare_traces
 from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
+from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.curvature.wording import Statement, describe
 from curvwidget.directions import directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity
@@ -18,7 +19,7 @@ from curvwidget.objective import Objective
 from curvwidget.slices import Descent
 from curvwidget.widgets.update import Known
 
-__all__ = ["Remarks", "descent_words", "remark"]
+__all__ = ["Remarks", "descent_words", "minima_words", "remark"]
 
 _FEW = 20  # samples below which a standard error is itself uncertain by more than a sixth
 _CONFIDENCE = 0.95
@@ -85,6 +86,24 @@ def descent_words(descent: Descent) -> str:
     if descent.best_random < descent.center:
         return f"{found}; the best of {lines} random lines reaches {format_number(descent.best_random, 4)}."
     return f"{found}; none of {lines} random lines goes lower."
+
+
+def minima_words(minima: PlaneMinima) -> Iterator[str]:
+    """Describe further minima of a plane.
+
+    Args:
+        minima: The minima.
+
+    Yields:
+        A sentence for each.
+    """
+    rows = zip(minima.coordinates, minima.losses, minima.principal, minima.errors, minima.gradient_norms, strict=True)
+    for (x, y), loss, (low, high), error, slope in rows:
+        yield (
+            f"This plane has a minimum at ({format_number(x)}, {format_number(y)}): L = {format_number(loss)}, κ₋ = "
+            f"{format_number(low)} and κ₊ = {format_number(high)}, each ± {format_number(error, 2)}; it is a minimum of the plane "
+            f"alone where ‖∇L‖ = {format_number(slope)} is not zero."
+        )
 
 
 def _facts(objective: Objective, curvature: ProjectedCurvature, known: Known) -> Iterator[tuple[str, str, str]]:

@@ -58,8 +58,6 @@ class SpectrumMarks:
             "tooltip": bqplot.Tooltip(fields=["name"], show_labels=False),
         }
         self._zero = bqplot.Lines(**rows, colors=[FAINT], stroke_width=1.5)
-        self._base = bqplot.Lines(**{**rows, "x": np.array([-1.0, 1.0]), "visible": True}, colors=[FAINT], stroke_width=1)
-        self._base.y = np.full(2, _BASE)
         self.band = bqplot.Lines(
             **{**dense, "y": np.zeros((2, 2))},
             colors=["transparent"],
@@ -86,7 +84,7 @@ class SpectrumMarks:
             self._rows, "", side="left", grid_lines="none", tick_values=np.array([_ROW]), tick_labels={str(_ROW): "λ"}
         )
         self.figure = figure(
-            [self._zero, self._base, self.band, self.curve, self.residuals, self.converged, self.unconverged, self.chosen],
+            [self._zero, self.band, self.curve, self.residuals, self.converged, self.unconverged, self.chosen],
             [self._x_axis, self._y_axis, self._row_axis],
             height=height,
             margin={"top": 6, "bottom": 24, "left": 66, "right": 18},
@@ -103,7 +101,6 @@ class SpectrumMarks:
         with self._x.hold_sync():
             self._x.min, self._x.max = low - room, high + room
         set_ticks(self._x_axis, ticks(low - room, high + room, 5))
-        draw(self._base, np.array([low - room, high + room]), np.full(2, _BASE))
         inside = low - room <= 0 <= high + room
         draw(self._zero, np.zeros(2), np.array([0.0, 1.0]) if inside else np.full(2, np.nan))
 

@@ -187,7 +187,10 @@ def test_other_minima_of_a_wide_plane_are_marked_with_their_curvature() -> None:
     explorer.request = dataclasses.replace(explorer.request, axes=(OwnAxis(own[0]), OwnAxis(own[1])), span=[1.5, 1.5])
     np.testing.assert_allclose(np.abs(explorer.minima.coordinates), [[0.5**0.5, 0]] * 2, atol=1e-4)
     np.testing.assert_allclose(explorer.minima.principal, [[2, 4]] * 2, rtol=1e-3)  # 12·t₀² − 2 = 4
-    assert [text for _, _, text in explorer.loss_map.spots] == ["L 0.75, κ 2, 4"] * 2
+    assert [text for _, _, text in explorer.loss_map.spots] == ["κ 2, 4"] * 2
+    notes = [note for note in explorer.verdict_bar.notes if note.startswith("This plane has a minimum at")]
+    assert len(notes) == 2
+    assert "L = 0.75, κ₋ = 2 and κ₊ = 4, each ± " in notes[0]
     explorer.go_to(Place(objective.theta + 3, "elsewhere"))
     assert all(abs(x) > 1e-3 or abs(y) > 1e-3 for x, y, _ in explorer.loss_map.spots)
 
