@@ -12,6 +12,7 @@ from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.entry import explore
 from curvwidget.widgets.explorer import Explorer
 from curvwidget.widgets.linking import ExplorerLink, link_explorers
+from curvwidget.widgets.export.saved import SavedView
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.places import Place
 from curvwidget.widgets.profiles import Profiles
@@ -37,6 +38,7 @@ __all__ = [
     "Place",
     "Profiles",
     "RandomAxis",
+    "SavedView",
     "Request",
     "SaddleDemo",
     "SaddleRequest",

@@ -27,6 +27,7 @@ from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.explorer_state import ExplorerState
 from curvwidget.widgets.explorer_views import ExplorerViews
 from curvwidget.widgets.export.picture import Picture
+from curvwidget.widgets.export.saved import SavedState
 from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
 from curvwidget.widgets.remarks import descent_words, minima_words, remark
 from curvwidget.widgets.request import Follow, Request
@@ -69,6 +70,7 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         request: Request | None = None,
         seed: int = 0,
         checkpoints: Iterable[Checkpoint] = (),
+        saved: SavedState | None = None,
         executor: Executor | None = None,
     ) -> None:
         """Build the views and begin to compute.
@@ -78,11 +80,12 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             request: What to show first; None for a random plane.
             seed: Seed of eigensolver, probes and planes.
             checkpoints: Points of a training run, each in a form that `read_checkpoint` takes.
+            saved: What to show in place of ``request``, all of it known; nothing is computed until something else is asked.
             executor: Where to compute; None for a thread of the explorer's own.
 
         Raises:
             TypeError: If ``objective`` is no `Objective`.
-            ValueError: If θ has a single coordinate, which spans no plane.
+            ValueError: If ``saved`` belongs to another N, or if θ has a single coordinate, which spans no plane.
         """
         if not isinstance(objective, Objective):
             raise TypeError(f"objective must be an Objective, got {type(objective).__name__}")
@@ -99,6 +102,10 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         self._quiet = False
         self._shown_at = 0.0
         self._predicted_from: tuple[object, ...] = ()
+        if saved is not None:
+            if saved.n_parameters != objective.n_parameters:
+                raise ValueError(f"saved must have N = {objective.n_parameters} parameters, got {saved.n_parameters}")
+            request = saved.read_request(self.checkpoints)
         request = Request() if request is None else request
         self.travel = TravelControls(
             on_place=self.go_to, on_back=self.go_back, on_follow=self.follow, checkpoints=self.checkpoints
@@ -120,7 +127,10 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         super().__init__([self.verdict_bar, row], layout=ipywidgets.Layout(width="100%"))
         self.add_class("cw-explorer")
         self._wire()
-        self.request = request
+        if saved is not None:
+            self._restore(saved, request)
+        else:
+            self.request = request
 
     def _wire(self) -> None:
         self.loss_map.observe(self._on_map_probe, "probe")
@@ -203,6 +213,40 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         """
         return self._worker.wait(timeout)
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write what is asked, found and shown to a file, without pickle.
+
+        Args:
+            path: Where to write, ``.npz``; an existing file is replaced.
+        """
+        with self._worker.lock:
+            saved = SavedState.of(self)
+        saved.save(path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        objective: Objective,
+        *,
+        seed: int = 0,
+        checkpoints: Iterable[Checkpoint] = (),
+        executor: Executor | None = None,
+    ) -> Explorer:
+        """Show again what `save` wrote; nothing is computed until something else is asked.
+
+        Args:
+            path: The file. `SavedView.load` shows it without an objective.
+            objective: The loss at the same θ.
+            seed: Seed of eigensolver, probes and planes.
+            checkpoints: As the explorer had them.
+            executor: Where to compute; None for a thread of the explorer's own.
+
+        Returns:
+            The explorer.
+        """
+        return cls(objective, seed=seed, checkpoints=checkpoints, saved=SavedState.load(path), executor=executor)
+
     def to_html(self, path: str | PathLike[str] | None = None, *, frames: int = 11) -> str:
         """Write map, profiles, curvatures, probe and blend as one page that works without a kernel and without a network.
 
@@ -242,7 +286,28 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
 
     @traitlets.observe("request")
     def _on_request(self, change: dict[str, Any]) -> None:
-        self._ask(change["new"])
+        if not self._quiet:
+            self._ask(change["new"])
+
+    def _restore(self, saved: SavedState, request: Request) -> None:
+        self._quiet = True
+        try:
+            self.request = request
+        finally:
+            self._quiet = False
+        if request.place is not None:
+            self._arrive(request.place)
+        self.controls.show_request(request)
+        self.controls.scale.value, self.loss_map.show_model = saved.scale, saved.show_model
+        saved.give(self)
+        if saved.results.get("slice") is not None:
+            self._show_slice(saved.results["slice"], request.place)
+        self.probe = saved.probe
+        if self.eigenpairs is not None:
+            self.controls.offer(self.eigenpairs)
+        self.views.show_numbers(self, None)
+        saved.say(self.verdict_bar)
+        self.controls.show_work("loaded", 1.0, busy=False)
 
     def _ask(self, request: Request) -> None:
         with self._worker.lock:

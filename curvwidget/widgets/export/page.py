@@ -16,10 +16,12 @@ from curvwidget.slices import LossSlice
 from curvwidget.widgets.base import bundle
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.export.display_list import display_list
-from curvwidget.widgets.export.legend_text import read_text
+from curvwidget.widgets.export.legend_text import plain_color, read_text
+from curvwidget.widgets.export.saved import SavedView
 from curvwidget.widgets.loss_packet import Scale, loss_packet
 from curvwidget.widgets.remarks import remark
 from curvwidget.widgets.request import Request
+from curvwidget.widgets.style import INK
 from curvwidget.widgets.update import Known
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _REMARK = "The surface in three dimensions is left out of this page; all else is
 _CURVATURE = "curvature κ (per unit of the direction, squared)"
 
 
-def explorer_page(explorer: Explorer, blends: int) -> str:
+def explorer_page(explorer: Explorer | SavedView, blends: int) -> str:
     """Write the page.
 
     Args:
@@ -47,7 +49,7 @@ def explorer_page(explorer: Explorer, blends: int) -> str:
     if explorer.slice is None:
         raise ValueError("the explorer must show a slice to be written as a page; call explorer.wait() first")
     shares = sorted({*np.linspace(0.0, 1.0, blends).tolist(), explorer.request.blend})
-    if explorer.eigenpairs is None:
+    if explorer.eigenpairs is None or isinstance(explorer, SavedView):
         shares = [explorer.request.blend]
     content = {
         "title": "",
@@ -55,15 +57,20 @@ def explorer_page(explorer: Explorer, blends: int) -> str:
         "show_model": explorer.loss_map.show_model,
         "frames": [_frame(explorer, *found) for found in _frames(explorer, shares)],
         "shown": shares.index(explorer.request.blend),
-        "keys": read_text(explorer.profiles.children[0].value),
+        "keys": [(text, _ink(color)) for text, color in read_text(explorer.profiles.children[0].value)],
         "remark": _REMARK,
     }
     return _PAGE.format(
         title=html.escape(explorer.verdict_bar.sentence),
         style=bundle("exported.css").read_text(encoding="utf-8"),
-        content=json.dumps(content, allow_nan=False).replace("<", "\\u003c"),
+        content=json.dumps(content, allow_nan=False).replace(json.dumps(INK), json.dumps(_ink(INK))).replace("<", "\\u003c"),
         script=bundle("exported.js").read_text(encoding="utf-8").replace("</script", "<\\/script"),
     )
+
+
+# The page's own ink, dark or light.
+def _ink(color: str) -> str:
+    return "var(--cw-fg)" if color in (INK, plain_color(INK)) else color
 
 
 _PAGE = """<!doctype html>
@@ -87,12 +94,12 @@ _PAGE = """<!doctype html>
 
 
 # The frame that is shown is there already; the others are computed as the explorer would.
-def _frames(explorer: Explorer, shares: list[float]) -> Iterator[tuple[float, LossSlice, ProjectedCurvature | None]]:
+def _frames(explorer: Explorer | SavedView, shares: list[float]) -> Iterator[tuple[float, LossSlice, ProjectedCurvature | None]]:
     for share in shares:
         request = dataclasses.replace(explorer.request, blend=share)
-        if request == explorer.request and explorer.slice is not None:
+        if share == explorer.request.blend and explorer.slice is not None:
             yield share, explorer.slice, explorer.curvature
-        else:
+        elif not isinstance(explorer, SavedView):
             yield share, *_compute(explorer, request)
 
 
@@ -105,7 +112,9 @@ def _compute(explorer: Explorer, request: Request) -> tuple[LossSlice, Projected
     raise RuntimeError("the explorer answered without a slice")
 
 
-def _frame(explorer: Explorer, share: float, plane: LossSlice, curvature: ProjectedCurvature | None) -> dict[str, Any]:
+def _frame(
+    explorer: Explorer | SavedView, share: float, plane: LossSlice, curvature: ProjectedCurvature | None
+) -> dict[str, Any]:
     live = explorer.loss_map
     planes = CurvaturePlot(
         explorer.sample,
@@ -114,8 +123,9 @@ def _frame(explorer: Explorer, share: float, plane: LossSlice, curvature: Projec
         eigenvalues=explorer.eigenpairs,
         trace=explorer.trace,
     )
-    verdict: dict[str, Any] = {"sentence": explorer.verdict_bar.sentence, "kind": "", "facts": [], "notes": []}
-    if curvature is not None:
+    bar = explorer.verdict_bar
+    verdict: dict[str, Any] = {name: getattr(bar, name) for name in ("sentence", "kind", "facts", "notes")}
+    if curvature is not None and not isinstance(explorer, SavedView) and share != explorer.request.blend:
         said = remark(explorer.center, curvature, explorer.known, explorer.prediction)
         verdict = {
             "sentence": said.statement.sentence,
@@ -133,7 +143,7 @@ def _frame(explorer: Explorer, share: float, plane: LossSlice, curvature: Projec
     }
 
 
-def _model(explorer: Explorer, curvature: ProjectedCurvature) -> dict[str, Any] | None:
+def _model(explorer: Explorer | SavedView, curvature: ProjectedCurvature) -> dict[str, Any] | None:
     numbers = (curvature.loss, *curvature.gradient.tolist(), *curvature.matrix.ravel().tolist())
     if not np.isfinite(numbers).all():
         return None
