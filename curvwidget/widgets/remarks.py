@@ -99,10 +99,10 @@ def minima_words(minima: PlaneMinima) -> Iterator[str]:
     """
     rows = zip(minima.coordinates, minima.losses, minima.principal, minima.errors, minima.gradient_norms, strict=True)
     for (x, y), loss, (low, high), error, slope in rows:
+        curvatures = f"κ₋ = {format_number(low)} and κ₊ = {format_number(high)}, each ± {format_number(error, 2)}"
         yield (
-            f"This plane has a minimum at ({format_number(x)}, {format_number(y)}): L = {format_number(loss)}, κ₋ = "
-            f"{format_number(low)} and κ₊ = {format_number(high)}, each ± {format_number(error, 2)}; it is a minimum of the plane "
-            f"alone where ‖∇L‖ = {format_number(slope)} is not zero."
+            f"This plane has a minimum at ({format_number(x)}, {format_number(y)}): L = {format_number(loss)}, {curvatures}; "
+            f"it is one of the plane alone where ‖∇L‖ = {format_number(slope)} is not zero."
         )
 
 
