@@ -11,8 +11,8 @@ from curvwidget.widgets.axis_sources import (
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.entry import explore
 from curvwidget.widgets.explorer import Explorer
-from curvwidget.widgets.linking import ExplorerLink, link_explorers
 from curvwidget.widgets.export.saved import SavedView
+from curvwidget.widgets.linking import ExplorerLink, link_explorers
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.places import Place
 from curvwidget.widgets.profiles import Profiles

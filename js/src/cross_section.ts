@@ -71,9 +71,18 @@ export function crossSection(packet: Packet, model: Model | null, probe: [number
   const position = probe[axis];
   const height = shareY(sample(packet, probe).loss);
   marks.push({ ...line([low, high], "var(--cw-line)", "none"), x: [shareX(position), shareX(position)], width: 1.5 });
-  if (height !== null) marks.push({ kind: "points", x: [shareX(position)], y: [height], color: INK, radius: 4.7, hollow: false });
+  if (height !== null)
+    marks.push({ kind: "points", marker: "circle", x: [shareX(position)], y: [height], color: INK, radius: 4.7, hollow: false });
   if (probe[1 - axis] === 0 && Number.isFinite(packet.center)) {
-    marks.push({ kind: "points", x: [shareX(0)], y: [shareY(packet.center) as number], color: INK, radius: 5.3, hollow: true });
+    marks.push({
+      kind: "points",
+      marker: "circle",
+      x: [shareX(0)],
+      y: [shareY(packet.center) as number],
+      color: INK,
+      radius: 5.3,
+      hollow: true,
+    });
   }
   return {
     marks,

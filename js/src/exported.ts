@@ -15,6 +15,7 @@ interface Frame {
   model: Model | null;
   curvatures: Plot;
   note: string;
+  planeKeys: [string, string][];
   verdict: { sentence: string; kind: string; facts: string[][]; notes: string[] };
 }
 
@@ -42,7 +43,7 @@ export function start(root: HTMLElement, content: Content): void {
   });
   const bar = new Store({ ...(content.frames[content.shown] as Frame).verdict, theme: "auto" });
   const slot = (name: string): HTMLElement => html("div", { class: `cw-page-${name}` });
-  const [barSlot, mapSlot, planes, note] = [slot("bar"), slot("map"), slot("planes"), html("p", {})];
+  const [barSlot, mapSlot, planes, note] = [slot("bar"), slot("map"), slot("planes"), html("div", { class: "cw-page-keys" })];
   const profiles = [slot("profile"), slot("profile")] as const;
   const blend = html("input", { type: "range", min: 0, max: content.frames.length - 1, step: 1, id: "blend" });
   const share = html("output", { for: "blend" });
@@ -69,17 +70,13 @@ export function start(root: HTMLElement, content: Content): void {
       map.set("probe", [within(packet.x, x), within(packet.y, y)]);
     }
     for (const [name, value] of Object.entries(frame.verdict)) bar.set(name, value);
-    note.textContent = frame.note;
+    note.replaceChildren(html("span", {}, frame.note), ...keys(frame.planeKeys));
     planes.replaceChildren(drawPlot(frame.curvatures));
     drawProfiles();
   };
   map.on("change:probe", drawProfiles);
   blend.addEventListener("input", show);
 
-  const keys = content.keys.map(([text, color]) => {
-    const swatch = html("span", { class: "cw-page-swatch", style: `background:${color}` });
-    return html("span", {}, ...(color ? [swatch] : []), text);
-  });
   const slider = html("label", { class: "cw-page-blend" }, "blend: this plane", blend, "Hessian", share);
   slider.hidden = content.frames.length < 2;
   root.append(
@@ -92,7 +89,7 @@ export function start(root: HTMLElement, content: Content): void {
         "div",
         { class: "cw-page-views" },
         mapSlot,
-        html("div", {}, html("div", { class: "cw-page-keys" }, ...keys), ...profiles),
+        html("div", {}, html("div", { class: "cw-page-keys" }, ...keys(content.keys)), ...profiles),
       ),
       note,
       planes,
@@ -104,6 +101,12 @@ export function start(root: HTMLElement, content: Content): void {
   render(verdictBar, bar, barSlot);
   render(lossMap, map, mapSlot);
   show();
+}
+
+function keys(entries: [string, string][]): HTMLElement[] {
+  return entries.map(([text, color]) =>
+    html("span", {}, html("span", { class: "cw-page-swatch", style: `background:${color}` }), text),
+  );
 }
 
 function decode(base64: string): DataView {

@@ -19,6 +19,7 @@ export interface Points {
   x: number[];
   y: number[];
   color: string;
+  marker: string;
   radius: number;
   hollow: boolean;
 }
@@ -45,6 +46,26 @@ const WIDTH = 460;
 const HEIGHT = 230;
 const LEFT = 62;
 const PLOT = { x: LEFT, y: 8, width: WIDTH - LEFT - 16, height: HEIGHT - 54 };
+// Corners of the markers that are no circle, in units of the radius, rightwards and down.
+const SHAPES: Record<string, [number, number][]> = {
+  diamond: [
+    [0, -1.3],
+    [1.1, 0],
+    [0, 1.3],
+    [-1.1, 0],
+  ],
+  square: [
+    [-0.9, -0.9],
+    [0.9, -0.9],
+    [0.9, 0.9],
+    [-0.9, 0.9],
+  ],
+  "triangle-up": [
+    [0, -1.2],
+    [1.2, 0.9],
+    [-1.2, 0.9],
+  ],
+};
 const INK = "var(--cw-fg)";
 
 const px = (share: number): number => Math.round(10 * (PLOT.x + PLOT.width * share)) / 10;
@@ -81,7 +102,13 @@ function draw(mark: Line | Points | Label): SVGElement[] {
   }
   if (mark.kind === "points") {
     const paint = mark.hollow ? `fill:none;stroke:${mark.color};stroke-width:2.2` : `fill:${mark.color}`;
-    return mark.x.map((x, index) => svg("circle", { cx: px(x), cy: py(mark.y[index] as number), r: mark.radius, style: paint }));
+    return mark.x.map((x, index) => {
+      const [cx, cy] = [px(x), py(mark.y[index] as number)];
+      const corners = SHAPES[mark.marker];
+      if (!corners) return svg("circle", { cx, cy, r: mark.radius, style: paint });
+      const at = corners.map(([right, down]) => `${cx + right * mark.radius},${cy + down * mark.radius}`);
+      return svg("polygon", { points: at.join(" "), style: paint });
+    });
   }
   const style = `stroke:${mark.width ? mark.color : "none"};fill:${mark.fill};fill-opacity:${mark.opacity}`;
   return [svg("path", { d: path(mark), style, "stroke-width": mark.width, "stroke-dasharray": mark.dash })];

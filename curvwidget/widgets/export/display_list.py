@@ -48,7 +48,7 @@ def _take(mark: bqplot.Mark) -> list[dict[str, Any]]:
         return [{**look, "x": at_x, "y": at_y, "text": str(text)} for at_x, at_y, text in rows]
     if isinstance(mark, bqplot.Scatter):
         radius = math.sqrt(mark.default_size / math.pi)
-        look = {"kind": "points", "color": color, "radius": round(radius, 1), "hollow": not mark.fill}
+        look = {"kind": "points", "marker": mark.marker, "color": color, "radius": round(radius, 1), "hollow": not mark.fill}
         return [{**look, "x": _plain(x[0]), "y": _plain(y[0])}]
     fill = (mark.fill_colors or mark.colors)[0] if mark.fill == "inside" else "none"
     opacity = mark.fill_opacities[0] if len(mark.fill_opacities) else 1.0

@@ -133,12 +133,14 @@ def _frame(
             "facts": [list(fact) for fact in said.facts],
             "notes": list(said.notes),
         }
+    legend = read_text(planes.children[0].value)
     return {
         "blend": share,
         "packet": base64.b64encode(loss_packet(plane, curvature, cast(Scale, live.scale), live.levels)).decode(),
         "model": None if curvature is None else _model(explorer, curvature),
         "curvatures": display_list(planes.children[1], x_name=_CURVATURE),
-        "note": "; ".join(text for text, color in read_text(planes.children[0].value) if not color),
+        "note": "; ".join(text for text, color in legend if not color),
+        "planeKeys": [(text, _ink(color)) for text, color in legend if color],
         "verdict": verdict,
     }
 
