@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ["place", "visible_range"]
 
 _STRETCH = 3.0  # an axis is at most so many times as wide as what must be seen, for the sake of what should be
-_ROOM = 0.27  # of the width, for one text
+_ROOM = 0.33  # of the width, for one text
 
 
 def place(shares: list[float], texts: list[str]) -> list[tuple[float, str, str]]:

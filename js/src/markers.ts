@@ -38,14 +38,15 @@ export function markers({ layout, map }: Plan, prefix: string, way: Named[], spo
   for (const point of [...way, ...spots]) {
     const [px, py] = at(point);
     if (!point[2] || px < x || px > x + width || py < y || py > y + height) continue;
-    const left = px > x + 0.6 * width; // there is more room on the other side
+    const wide = 0.56 * font * point[2].length; // about; what is cut off is lost
+    const anchor = px + 9 + wide <= x + width ? "start" : px - 9 - wide >= x ? "end" : "middle";
     group.append(
       svg(
         "text",
         {
-          x: px + (left ? -9 : 9),
+          x: anchor === "middle" ? x + width / 2 : px + (anchor === "end" ? -9 : 9),
           y: py < y + 2 * font ? py + 1.4 * font : py - 6,
-          "text-anchor": left ? "end" : "start",
+          "text-anchor": anchor,
           "font-size": font,
           fill: "#000",
           stroke: "#fff",
