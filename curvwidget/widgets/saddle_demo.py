@@ -15,6 +15,7 @@ from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, Proje
 from curvwidget.runs import End, Executor, Failure, Worker
 from curvwidget.slices import LossSlice
 from curvwidget.widgets.curvature_plot import CurvaturePlot
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.saddle_answer import SaddleAnswerer, SaddlePoint, SaddleUpdate
 from curvwidget.widgets.saddle_controls import SaddleControls
@@ -30,7 +31,7 @@ _UPDATES_PER_SECOND = 4  # of the growing statistics: a thousand points take the
 _STATES = ("idle", "computing", "cancelled", "failed")
 
 
-class SaddleDemo(ipywidgets.VBox):
+class SaddleDemo(Picture, ipywidgets.VBox):
     """One saddle, seen through random planes and through the plane of its Hessian's extreme eigenvectors.
 
     The loss is that of `curvwidget.zoo.saddle_loss`, whose spectrum the controls set. Everything seen is computed from it: each
@@ -43,6 +44,8 @@ class SaddleDemo(ipywidgets.VBox):
         >>> demo.sample.probabilities["saddle"], demo.hessian_curvature.verdict
         (0.0, 'saddle')
     """
+
+    _picture_width = 1200
 
     request = traitlets.Instance(SaddleRequest)
     """What is asked; setting it asks."""

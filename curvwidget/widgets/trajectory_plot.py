@@ -12,13 +12,14 @@ import traitlets
 
 from curvwidget.curvature.number_words import format_share
 from curvwidget.directions import Trajectory
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.style import BLUE, INK, ORANGE, Key, legend, sentence
 from curvwidget.widgets.trajectory_marks import LossMarks, WayMarks
 
 __all__ = ["TrajectoryPlot"]
 
 
-class TrajectoryPlot(ipywidgets.VBox):
+class TrajectoryPlot(Picture, ipywidgets.VBox):
     """Where the checkpoints of a training run lie in a plane, and how the loss there differs from that of the checkpoints.
 
     On the left the way within the plane, with a square for the last checkpoint; on the right the loss at each checkpoint beside

@@ -12,7 +12,7 @@ from PIL import Image
 
 import curvwidget as cw
 from curvwidget.runs import InlineExecutor
-from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, Surface
+from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface
 from curvwidget.widgets.export.legend_text import plain_color, read_text
 from curvwidget.widgets.style import BLUE, ORANGE, Key, legend
 
@@ -130,3 +130,13 @@ def _html_values(widget) -> list[str]:
 def test_a_legend_is_read_as_it_was_written() -> None:
     assert read_text(legend([Key(EVIL, BLUE, "solid")], note="a < b")) == [("a < b", ""), (EVIL, BLUE)]
     assert plain_color("var(--jp-content-font-color1, #222222)") == "#222222"
+
+
+def test_the_demo_is_drawn_with_both_its_maps() -> None:
+    with SaddleDemo(executor=InlineExecutor()) as demo:
+        image = pixels(demo.to_png())
+        bundle = demo._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert image.shape[1] == 2400
+    assert (np.abs(image[:, :1200] - image[:, 1200:]).max(axis=-1) > 30).mean() > 0.02  # two maps, and not the same
+    assert data["text/html"].startswith('<img alt="')

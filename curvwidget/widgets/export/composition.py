@@ -13,6 +13,7 @@ from curvwidget.widgets.export.legend_text import Entry, read_text
 from curvwidget.widgets.export.map_figure import draw_map, draw_surface
 from curvwidget.widgets.export.plot_figure import draw_plot
 from curvwidget.widgets.loss_map import LossMap
+from curvwidget.widgets.saddle_controls import SaddleControls
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.tabbed_views import TabbedViews
 from curvwidget.widgets.verdict_bar import VerdictBar
@@ -61,7 +62,7 @@ def _children(box: ipywidgets.Box, width: int) -> list[list[ipywidgets.DOMWidget
 def _height(view: ipywidgets.DOMWidget, width: int) -> int:
     if isinstance(view, LossMap | Surface):
         return _MAP_HEIGHT if view.slice is not None else 0
-    if isinstance(view, Controls):
+    if isinstance(view, Controls | SaddleControls):
         return 0
     if isinstance(view, bqplot.Figure):
         return _PLOT_HEIGHT
@@ -83,6 +84,8 @@ def _lines(view: ipywidgets.DOMWidget, width: int) -> list[list[tuple[float, Ent
     lines: list[list[tuple[float, Entry]]] = []
     at = float(width)
     for text, color in entries:
+        if not text:
+            at = float(width)
         parts = textwrap.wrap(text, max(12, int((width - _SWATCH) / _LETTER)))
         for part in parts:
             wide = len(part) * _LETTER + (_SWATCH if color else 0) + 14

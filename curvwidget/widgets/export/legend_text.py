@@ -35,7 +35,7 @@ def read_text(source: str) -> list[Entry]:
         source: The HTML.
 
     Returns:
-        Its texts in order, each with the colour of the swatch before it.
+        Its texts in order, each with the colour of the swatch before it; an empty text begins a row of a table.
     """
     reader = _Reader()
     reader.feed(source)
@@ -53,6 +53,8 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _SKIPPED:
             self._depth += 1
+        if tag == "tr":
+            self.entries.append(("", ""))
         for name, value in attrs:
             if self._depth and name in ("fill", "stroke") and value and value not in ("none", "transparent"):
                 self._color = plain_color(value)

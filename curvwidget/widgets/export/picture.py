@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Picture"]
 
-_SHOWN = ("slice", "sample", "prediction", "eigenvalues", "eigenpairs", "density", "estimates", "trajectory")
+_SHOWN = ("slice", "sample", "prediction", "eigenvalues", "eigenpairs", "density", "estimates", "trajectory", "point")
 
 
 class Picture:
