@@ -26,6 +26,11 @@ FRONT_END_SOURCES := $(shell find js/src -type f) js/build.mjs js/tsconfig.json
 # What npm writes last into its folder.
 NODE_MODULES := js/node_modules/.package-lock.json
 
+# One process a processor, each with one thread: several threads in each would wait for one another.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+# pytest ends with 5 where no test is left: what somebody asks for in ARGS may be in one of two calls alone.
+NONE_CHOSEN := test $$? = 5 -a -n "$(ARGS)"
+
 ##@ For everybody
 
 .PHONY: help
@@ -39,13 +44,14 @@ demo: env ## The lectures in JupyterLab (ARGS=--no-browser to serve without open
 
 .PHONY: test
 test: test-js browser env ## Every test: vitest, Python with doctests, browser, notebooks (ARGS="-k saddle" goes to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PARALLEL) -m "not browser and not notebook" $(ARGS) || $(NONE_CHOSEN)
+	$(BIN)/python -m pytest -m "browser or notebook" $(ARGS) || $(NONE_CHOSEN)
 
 ##@ For developers
 
 .PHONY: test-python
 test-python: env ## The Python tests and doctests alone: no browser, no notebooks
-	$(BIN)/python -m pytest -m "not browser and not notebook" $(ARGS)
+	$(PARALLEL) -m "not browser and not notebook" $(ARGS)
 
 .PHONY: test-browser
 test-browser: browser env ## The browser tests alone

@@ -164,7 +164,8 @@ def test_all_of_it_fits_a_screen_of_1200_by_800(theme: str, visit: Visit, jupyte
     assert box["height"] <= room["height"]
     assert box["x"] + box["width"] <= 1200
     scrolling = explorer.evaluate(
-        "(root) => [...root.querySelectorAll('*')].filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0"
+        "(root) => [...root.querySelectorAll('*')].filter((e) => e.checkVisibility() && e.clientWidth > 0"
+        " && e.scrollWidth > e.clientWidth + 2"
         " && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))"
         ".map((e) => `${e.tagName} ${e.className} ${e.scrollWidth} > ${e.clientWidth} ${e.textContent.slice(0, 60)}`)"
     )

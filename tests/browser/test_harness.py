@@ -85,7 +85,6 @@ def test_text_is_looked_for_in_outputs_and_not_in_the_source(visit: Visit, jupyt
 @pytest.mark.parametrize("server", ["jupyter_lab", "notebook7", "voila"])
 def test_the_dark_theme_is_dark(server: str, visit: Visit, request: pytest.FixtureRequest) -> None:
     running: Server = request.getfixturevalue(server)
-    name = running.write("theme", DONE)
     brightness = {
         theme: mean_brightness(picture(visit(running, running.write(theme, DONE), theme=theme).page))
         for theme in ("light", "dark")
