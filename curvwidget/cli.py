@@ -12,12 +12,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 __all__ = ["demo_settings", "lab_command", "main"]
 
 #: The lecture that the demo opens, in the folder that it serves.
 FIRST_LECTURE = "01-quickstart.ipynb"
+#: Where a wheel carries the lectures, and the folder that they are copied to, to be worked in.
+PACKAGED, WORKING_COPY = Path(__file__).parent / "lectures", "curvwidget-lectures"
 #: Whose versions decide how the widgets work.
 REPORTED = (
     *("curvwidget", "torch", "numpy", "scipy", "ipywidgets", "anywidget", "bqplot", "ipyvolume"),
@@ -39,13 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="open the lectures in JupyterLab")
     demo.add_argument("--no-browser", action="store_true", help="serve, and only say where; open nothing")
     demo.add_argument("--port", type=int, default=8888, help="the port asked for; the next free one is taken (default: 8888)")
-    demo.add_argument("--folder", type=Path, help="a folder of notebooks (default: notebooks/ of the clone)")
+    demo.add_argument("--folder", type=Path, help="a folder of notebooks (default: the lectures)")
     commands.add_parser("info", help="print versions, devices and threads")
     options = parser.parse_args(arguments)
 
     if options.command == "info":
         print("\n".join(describe_installation()))
         return 0
+    if find_spec("jupyterlab") is None:
+        print("curvwidget demo: JupyterLab is not installed; run pip install 'curvwidget[lab]'", file=sys.stderr)
+        return 2
     try:
         return demonstrate(_lectures(options.folder), port=options.port, browser=not options.no_browser)
     except FileNotFoundError as missing:
@@ -132,7 +138,8 @@ def _lectures(folder: Path | None) -> Path:
     """Return the folder of lectures, or say what is missing.
 
     Args:
-        folder: What the user named; ``None`` looks beside the package, where a clone has them.
+        folder: What the user named; ``None`` takes those of a clone, or a copy in the current folder of those that a wheel
+            carries. What is in the copy already stays as the user left it.
 
     Returns:
         The folder, which holds the first lecture.
@@ -140,7 +147,14 @@ def _lectures(folder: Path | None) -> Path:
     Raises:
         FileNotFoundError: If it does not.
     """
-    found = (folder or Path(__file__).parents[1] / "notebooks").resolve()
+    clone = Path(__file__).parents[1] / "notebooks"
+    if folder is None and not (clone / FIRST_LECTURE).is_file() and PACKAGED.is_dir():
+        folder = Path.cwd() / WORKING_COPY
+        folder.mkdir(exist_ok=True)
+        for lecture in sorted(PACKAGED.glob("*.ipynb")):
+            if not (folder / lecture.name).exists():
+                shutil.copyfile(lecture, folder / lecture.name)
+    found = (folder or clone).resolve()
     if not (found / FIRST_LECTURE).is_file():
         raise FileNotFoundError(f"{found} holds no {FIRST_LECTURE}; run this in a clone, or name the lectures by --folder")
     return found

@@ -122,6 +122,15 @@ def test_the_wheel_installed_elsewhere_has_widgets_that_work(wheel: Path, tmp_pa
     assert Path(place).is_relative_to(target)
     assert min(map(int, sizes.split())) > 100
 
+    # the lectures come along, and are copied once to where they can be worked in
+    copied = "from curvwidget.cli import _lectures; print(_lectures(None))"
+    folder = Path(run_python("-c", copied, folder=tmp_path, python_path=str(target)).strip())
+    assert folder == tmp_path / "curvwidget-lectures"
+    assert {path.name for path in folder.iterdir()} == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    (folder / "01-quickstart.ipynb").write_text("mine")
+    run_python("-c", copied, folder=tmp_path, python_path=str(target))
+    assert (folder / "01-quickstart.ipynb").read_text() == "mine"
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
