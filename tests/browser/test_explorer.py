@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,13 @@ def choose(shown: Any, name: str, option: str | re.Pattern[str]) -> None:
     box.select_option(label=label)
 
 
+def eventually(holds: Callable[[], bool], *, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.1)
+
+
 def check_views_are_drawn(shown: Any) -> None:
     assert distinct_colours(picture(shown.find(".cw-explorer canvas"))) > 200
     explorer = shown.find(".cw-explorer")
@@ -50,19 +58,30 @@ def check_views_are_drawn(shown: Any) -> None:
     assert explorer.locator(".bqplot").count() >= 3
 
 
-@pytest.fixture
-def quickstart(visit: Visit, jupyter_lab: Server) -> Any:
+def check_the_profiles_follow_the_probe(lab: Any) -> None:
+    canvas = lab.find(".cw-explorer canvas").bounding_box()
+    before = picture(lab.find(".cw-explorer .bqplot")).tobytes()
+    middle = (canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
+    assert lab.evaluate("print(explorer.probe)") == "(0.0, 0.0)"
+    mouse = lab.page.mouse
+    mouse.move(*middle)
+    mouse.down()
+    mouse.move(middle[0] + 20, middle[1] - 15, steps=3)
+    mouse.move(middle[0] + 45, middle[1] - 40, steps=5)
+    mouse.up()
+    eventually(lambda: min(map(float, lab.evaluate("print(*explorer.probe)").split())) > 0)
+    assert lab.evaluate("print(explorer.profiles.probe == explorer.surface.probe == explorer.probe)") == "True"
+    eventually(lambda: picture(lab.find(".cw-explorer .bqplot")).tobytes() != before)
+
+
+def test_the_quickstart_goes_the_whole_way(visit: Visit, jupyter_lab: Server) -> None:
     lab = visit(jupyter_lab, QUICKSTART, single=True)
     lab.run_all()
     lab.find(".cw-explorer").scroll_into_view_if_needed()
     wait_until_done(lab)
-    return lab
-
-
-def test_the_quickstart_goes_the_whole_way(quickstart: Any) -> None:
-    lab = quickstart
     check_views_are_drawn(lab)
     lab.screenshot("quickstart-random-light")
+    check_the_profiles_follow_the_probe(lab)
     expect(verdict(lab)).to_contain_text("bowl")
     assert float(lab.evaluate("print(explorer.eigenpairs.values.min())")) < 0
 
@@ -92,27 +111,6 @@ def test_the_quickstart_goes_the_whole_way(quickstart: Any) -> None:
     assert lab.evaluate("print(explorer.state, explorer.slice.values.shape[0] < 101)") == "cancelled True"
 
 
-def test_the_probe_is_dragged_and_the_profiles_follow(quickstart: Any) -> None:
-    lab = quickstart
-    canvas = lab.find(".cw-explorer canvas").bounding_box()
-    before = picture(lab.find(".cw-explorer .bqplot")).tobytes()
-    mouse = lab.page.mouse
-    middle = (canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
-    start = lab.evaluate("print(explorer.probe)")
-    assert start == "(0.0, 0.0)"
-    mouse.move(*middle)
-    mouse.down()
-    mouse.move(middle[0] + 20, middle[1] - 15, steps=3)
-    mouse.move(middle[0] + 45, middle[1] - 40, steps=5)
-    mouse.up()
-    lab.page.wait_for_timeout(500)
-    x, y = (float(number) for number in lab.evaluate("print(*explorer.probe)").split())
-    assert x > 0
-    assert y > 0
-    assert lab.evaluate("print(explorer.profiles.probe == explorer.surface.probe == explorer.probe)") == "True"
-    assert picture(lab.find(".cw-explorer .bqplot")).tobytes() != before
-
-
 def test_the_probe_moves_by_keys_while_the_kernel_is_busy(visit: Visit, jupyter_lab: Server) -> None:
     lab = visit(jupyter_lab, jupyter_lab.write("busy", SMALL, DONE))
     lab.run_all()
@@ -120,19 +118,17 @@ def test_the_probe_moves_by_keys_while_the_kernel_is_busy(visit: Visit, jupyter_
     target.focus()
     lab.page.evaluate(
         "() => { window.busy = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        ".requestExecute({ code: 'import time; time.sleep(4)' }).done.then(() => { window.idle = true }) }"
+        ".requestExecute({ code: 'import time; time.sleep(8)' }).done.then(() => { window.idle = true }) }"
     )
     before = picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes()
     for _ in range(4):
         lab.page.keyboard.press("ArrowRight")
-    lab.page.wait_for_timeout(300)
+    eventually(lambda: picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes() != before)
     assert lab.page.evaluate("() => window.idle") is None
-    assert picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes() != before
     lab.page.wait_for_function("() => window.idle", timeout=COMPUTED)
     lab.wait_until_idle()
     step = float(lab.evaluate("print(explorer.slice.axes[0][1] - explorer.slice.axes[0][0])"))
-    lab.page.wait_for_timeout(500)
-    assert float(lab.evaluate("print(explorer.probe[0])")) == pytest.approx(4 * step, rel=1e-6)
+    eventually(lambda: float(lab.evaluate("print(explorer.probe[0])")) == pytest.approx(4 * step, rel=1e-6))
 
 
 @pytest.mark.parametrize("server", ["notebook7", "voila"])
