@@ -12,13 +12,13 @@ from curvwidget._checks import check_count, check_positive
 from curvwidget._streams import last
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
+from curvwidget.linalg.row_store import rows_that_fit
 from curvwidget.linalg.wu2000thick import ThickRestartLanczos
 
 __all__ = ["default_max_basis", "extreme_eigenpairs", "stream_eigenpairs"]
 
 _MAX_HVPS = 2000
 _MAX_VECTORS = 400
-_MAX_BYTES = 2**31
 
 
 def default_max_basis(operator: SymmetricOperator, wanted: int) -> int:
@@ -31,7 +31,7 @@ def default_max_basis(operator: SymmetricOperator, wanted: int) -> int:
     Returns:
         The number of vectors.
     """
-    fitting = _MAX_BYTES // (operator.size * operator.dtype.itemsize)
+    fitting = rows_that_fit(operator.size, operator.dtype)
     return min(operator.size, max(20 + 2 * wanted, min(_MAX_VECTORS, fitting)))
 
 

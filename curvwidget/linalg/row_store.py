@@ -11,12 +11,26 @@ from torch import Tensor
 
 from curvwidget.linalg.precision import as_double, norm
 
-__all__ = ["RowStore"]
+__all__ = ["RowStore", "rows_that_fit"]
 
 Array = np.ndarray[Any, Any]
+_BASIS_BYTES = 2**31
 _STRETCH_BYTES = 2**26
 _COLUMNS = 2**14
 _MAX_PASSES = 4
+
+
+def rows_that_fit(size: int, dtype: torch.dtype) -> int:
+    """How many rows a basis may hold where nobody says how many: what fits into 2 GiB.
+
+    Args:
+        size: Their length N.
+        dtype: Of the rows.
+
+    Returns:
+        The number of rows, zero where not even one fits.
+    """
+    return _BASIS_BYTES // (size * dtype.itemsize)
 
 
 class RowStore:

@@ -7,6 +7,7 @@ Comp. 23 (1969) 221; for the Hessians of networks B. Ghorbani, S. Krishnan and Y
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,11 +20,15 @@ from curvwidget.linalg.eigenpair_notes import asymmetry_notes
 from curvwidget.linalg.krylov import KrylovSpace
 from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
 from curvwidget.linalg.probes import draw_probe
+from curvwidget.linalg.row_store import rows_that_fit
 
 __all__ = ["default_broadening", "spectral_density", "stream_spectral_density"]
 
 Array = np.ndarray[Any, Any]
 Rule = tuple[Array, Array, bool]  # nodes, weights, and whether the Krylov space was exhausted
+_FEWEST_VECTORS = 20  # that a probe holds by default, whatever their size
+_NO_WEIGHT = 1e-7  # of a node that rounding alone has made
+_SAME = 1e-6  # nodes closer than this share of the spectrum's width are one
 _PEAK = 0.02  # σ of a spectrum whose nodes are eigenvalues, as a share of its width: for the eye alone
 
 
@@ -34,6 +39,7 @@ def spectral_density(
     steps: int = 80,
     seed: int = 0,
     broadening: float | None = None,
+    max_basis: int | None = None,
 ) -> SpectralDensity:
     """Estimate the density of the eigenvalues of a symmetric matrix by stochastic Lanczos quadrature.
 
@@ -43,8 +49,10 @@ def spectral_density(
     spread of the probes gives. A probe stops early where its Krylov space is exhausted (few distinct eigenvalues, or N < M);
     its quadrature is exact then.
 
-    The cost is ``probes·steps`` products at most. ``steps + 1`` vectors of length N are held. Bad arguments are refused with a
-    `ValueError` or `TypeError`, a product that holds NaN or inf with a `FloatingPointError`.
+    The cost is ``probes·steps`` products at most. ``steps + 1`` vectors of length N are held, but no more than ``max_basis``:
+    where that is less, a probe takes ``max_basis − 1`` steps and a note says so. Fewer nodes resolve less; the moments are as
+    good. Bad arguments are refused with a `ValueError` or `TypeError`, a product that holds NaN or inf with a
+    `FloatingPointError`.
 
     Args:
         operator: The matrix A (N, N), or an objective, whose Hessian is taken.
@@ -53,6 +61,7 @@ def spectral_density(
         seed: Seed of the probes.
         broadening: σ of the normal law that stands for a node in `SpectralDensity.density`, in units of the eigenvalues; by
             default `default_broadening` chooses what the nodes resolve.
+        max_basis: The most vectors of length N held at once, at least 3. By default what fits into 2 GiB, but at least 20.
 
     Returns:
         Nodes, weights, density and moments.
@@ -67,7 +76,9 @@ def spectral_density(
         >>> abs(found.mean_curvature - 0.5) < 4 * found.mean_curvature_stderr
         True
     """
-    return last(stream_spectral_density(operator, probes=probes, steps=steps, seed=seed, broadening=broadening))
+    return last(
+        stream_spectral_density(operator, probes=probes, steps=steps, seed=seed, broadening=broadening, max_basis=max_basis)
+    )
 
 
 def stream_spectral_density(
@@ -77,6 +88,7 @@ def stream_spectral_density(
     steps: int = 80,
     seed: int = 0,
     broadening: float | None = None,
+    max_basis: int | None = None,
 ) -> Iterator[SpectralDensity]:
     """Yield better and better densities, one snapshot a product; see `spectral_density`.
 
@@ -88,6 +100,7 @@ def stream_spectral_density(
         steps: Number of products a probe, at least 2.
         seed: Seed of the probes.
         broadening: σ of `SpectralDensity.density`, None for a choice by the nodes.
+        max_basis: The most vectors of length N held at once, None for what fits into 2 GiB.
 
     Returns:
         The stream.
@@ -97,13 +110,22 @@ def stream_spectral_density(
     steps = check_count("steps", steps, minimum=2)
     seed = check_count("seed", seed, minimum=0)
     sigma = None if broadening is None else check_positive("broadening", broadening)
-    return _run(matrix, probes, steps, seed, sigma)
+    if max_basis is None:
+        held = max(_FEWEST_VECTORS, rows_that_fit(matrix.size, matrix.dtype))
+    else:
+        held = check_count("max_basis", max_basis, minimum=min(matrix.size, 3))
+    return _run(matrix, probes, steps, seed, sigma, held)
 
 
-def _run(matrix: SymmetricOperator, probes: int, steps: int, seed: int, broadening: float | None) -> Iterator[SpectralDensity]:
+def _run(
+    matrix: SymmetricOperator, probes: int, steps: int, seed: int, broadening: float | None, held: int
+) -> Iterator[SpectralDensity]:
     rules: list[Rule] = []
+    snapshot: SpectralDensity | None = None
     hvps, norm, asymmetry = 0, 0.0, 0.0
-    limit = min(steps, matrix.size)
+    wanted = min(steps, matrix.size)
+    limit = wanted if held >= matrix.size else min(wanted, held - 1)
+    capped = (f"Memory for {held} vectors allows {limit} steps a probe; {steps} were asked for.",) if limit < wanted else ()
     for index in range(probes):
         # One row more than steps: the last product has left the space, which costs nothing to note.
         space = KrylovSpace(matrix, min(limit + 1, matrix.size))
@@ -118,11 +140,16 @@ def _run(matrix: SymmetricOperator, probes: int, steps: int, seed: int, broadeni
                 continue  # one node alone says nothing of tr(A²)
             if done:
                 rules.append(_rule(space, exhausted=not open_ended))
+            ended = done and index + 1 == probes
+            progress = 1.0 if ended else (index + (1.0 if done else space.processed / limit)) / probes
+            if snapshot is not None and rules and not done:
+                snapshot = dataclasses.replace(snapshot, hvps=hvps, progress=progress)
+                yield snapshot
+                continue
             shown = rules or [_rule(space, exhausted=False)]
             nodes, weights, counts = _table(shown)
             exhausted = np.array([rule[2] for rule in shown])
-            ended = done and index + 1 == probes
-            yield SpectralDensity(
+            snapshot = SpectralDensity(
                 nodes=nodes,
                 weights=weights,
                 counts=counts,
@@ -132,9 +159,10 @@ def _run(matrix: SymmetricOperator, probes: int, steps: int, seed: int, broadeni
                 steps=steps,
                 seed=seed,
                 hvps=hvps,
-                progress=1.0 if ended else (index + (1.0 if done else space.processed / limit)) / probes,
-                notes=asymmetry_notes(asymmetry, norm) if ended else (),
+                progress=progress,
+                notes=capped + (asymmetry_notes(asymmetry, norm) if ended else ()),
             )
+            yield snapshot
 
 
 # Nodes and weights of Gauss quadrature from the projection of A on the Krylov space of the first row (Golub and Welsch).
@@ -159,6 +187,9 @@ def default_broadening(nodes: Array, weights: Array, counts: Array, exhausted: A
     over all nodes, by weight, of the distance to the nearest node of the same probe; a few outliers far off do not count. Where
     all Krylov spaces were exhausted the nodes are the eigenvalues themselves, and it is at most 2 % of the spectrum's width.
 
+    Where rounding leads a space on after it was exhausted, each eigenvalue is found again, as a copy that shares its weight or as
+    a node of no weight. Both are left out of the distances, and a probe at least half of whose nodes are such has seen all.
+
     Args:
         nodes: ``(P, M)``, ascending.
         weights: ``(P, M)``.
@@ -169,18 +200,24 @@ def default_broadening(nodes: Array, weights: Array, counts: Array, exhausted: A
         σ; where all nodes agree, 2 % of their size, or 0.02 where they are zero.
     """
     low, high = float(nodes.min()), float(nodes.max())
-    gaps, shares = [], []
-    for theta, w, count in zip(nodes, weights, counts, strict=True):
-        if count > 1:
-            apart = np.concatenate([[np.inf], np.diff(theta[:count]), [np.inf]])
-            gaps.append(np.minimum(apart[:-1], apart[1:]))
-            shares.append(w[:count])
     width = high - low
+    gaps, shares = [], []
+    resolved = exhausted.copy()
+    for index, (theta, w, count) in enumerate(zip(nodes, weights, counts, strict=True)):
+        heavy = w > _NO_WEIGHT
+        distinct = theta[heavy]
+        first = np.concatenate([[True], np.diff(distinct) > _SAME * width])
+        distinct, share = distinct[first], np.add.reduceat(w[heavy], np.flatnonzero(first))
+        resolved[index] |= 2 * len(distinct) <= count
+        if len(distinct) > 1:
+            apart = np.concatenate([[np.inf], np.diff(distinct), [np.inf]])
+            gaps.append(np.minimum(apart[:-1], apart[1:]))
+            shares.append(share)
     size = max(abs(low), abs(high))
     if not gaps or width <= 1e-12 * size:
         return _PEAK * (size or 1.0)
     gap, share = np.concatenate(gaps), np.concatenate(shares)
     order = np.argsort(gap)
     median = float(gap[order][np.searchsorted(np.cumsum(share[order]), 0.5 * share.sum())])
-    sigma = min(median, _PEAK * width) if exhausted.all() else median
-    return max(sigma, 1e-6 * width)
+    sigma = min(median, _PEAK * width) if resolved.all() else median
+    return max(sigma, _SAME * width)
