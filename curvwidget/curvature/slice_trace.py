@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from curvwidget.curvature.differences import choose_step, second_differences
 from curvwidget.directions import random_directions
 from curvwidget.linalg import TraceEstimate
+from curvwidget.linalg.trace.running import shortfall, without_shortfall
 from curvwidget.objective import Objective
 
 __all__ = ["stream_slice_trace"]
@@ -55,13 +57,14 @@ def stream_slice_trace(
         curvatures: list[float] = []
         history: list[tuple[float, float, float]] = []
     else:
-        step, disagreement, notes = resume.step, resume.step_disagreement, resume.notes
+        step, disagreement, notes = resume.step, resume.step_disagreement, without_shortfall(resume.notes)
         evaluations, curvatures = resume.evaluations, resume.samples.tolist()
         history = [tuple(row) for row in resume.history.tolist()]
+        if len(curvatures) >= samples or _is_enough(history, target_stderr):
+            yield dataclasses.replace(resume, progress=1.0, notes=notes + _missed(history, target_stderr))
+            return
         yield resume
     while len(curvatures) < samples:
-        if _is_enough(history, target_stderr):
-            return
         curvatures.append(float(second_differences(objective, draw(len(curvatures)), step)[0]))
         evaluations += 2
         values = np.array(curvatures)
@@ -69,6 +72,7 @@ def stream_slice_trace(
         variance = float(values.var(ddof=1)) if count > 1 else float("nan")
         stderr = float(np.sqrt(variance / count))
         history.append((float(values.mean()), stderr, float(evaluations)))
+        enough = _is_enough(history, target_stderr)
         yield TraceEstimate(
             trace=float(values.mean()),
             stderr=stderr,
@@ -82,13 +86,22 @@ def stream_slice_trace(
             evaluations=evaluations,
             step=step,
             step_disagreement=disagreement,
-            progress=1.0 if _is_enough(history, target_stderr) else count / samples,
-            notes=notes,
+            progress=1.0 if enough else count / samples,
+            notes=notes + _missed(history, target_stderr) if count == samples else notes,
         )
+        if enough:
+            return
 
 
 def _is_enough(history: list[tuple[float, float, float]], target_stderr: float | None) -> bool:
     return target_stderr is not None and len(history) >= _FEWEST and history[-1][1] <= target_stderr
+
+
+# A note where the samples have come to their end, but not the error to what was asked for.
+def _missed(history: list[tuple[float, float, float]], target_stderr: float | None) -> tuple[str, ...]:
+    if target_stderr is None or _is_enough(history, target_stderr):
+        return ()
+    return (shortfall(history[-1][1], target_stderr),)
 
 
 def _variance_stderr(values: np.ndarray) -> float:

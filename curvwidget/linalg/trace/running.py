@@ -11,12 +11,14 @@ from curvwidget._checks import check_count, check_positive
 from curvwidget.linalg.operator import SymmetricOperator
 from curvwidget.linalg.trace_estimate import TraceEstimate
 
-__all__ = ["FEWEST", "RunningTrace", "mean_and_stderr"]
+__all__ = ["FEWEST", "RunningTrace", "mean_and_stderr", "shortfall", "without_shortfall"]
 
 Array = np.ndarray[Any, Any]
 
 FEWEST = 20
 """No stream stops at a target before it has this many samples: the standard error itself is known to 16 % then."""
+
+_SHORTFALL = "The samples were used up"
 
 
 def mean_and_stderr(samples: Array, covariance: float = 0.0) -> tuple[float, float]:
@@ -33,6 +35,31 @@ def mean_and_stderr(samples: Array, covariance: float = 0.0) -> tuple[float, flo
     if count < 2:
         return float(samples.mean()), math.nan
     return float(samples.mean()), math.sqrt(float(samples.var(ddof=1)) / count + max(covariance, 0.0))
+
+
+def shortfall(stderr: float, target: float) -> str:
+    """Say that the samples have come to their end before the target was reached.
+
+    Args:
+        stderr: Standard error of the estimate.
+        target: What was asked for.
+
+    Returns:
+        A sentence.
+    """
+    return f"{_SHORTFALL} at a standard error of {stderr:.3g}; {target:.3g} was asked for."
+
+
+def without_shortfall(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out what `shortfall` said of an estimate that is taken up again.
+
+    Args:
+        notes: Of the estimate.
+
+    Returns:
+        All others.
+    """
+    return tuple(note for note in notes if not note.startswith(_SHORTFALL))
 
 
 class RunningTrace:
@@ -114,7 +141,7 @@ class RunningTrace:
         self._history.append([trace, stderr, float(hvps)])
         reached = self.reached(stderr, len(samples))
         if last and not reached and self.target is not None:
-            notes += (f"The samples were used up at a standard error of {stderr:.3g}; {self.target:.3g} was asked for.",)
+            notes += (shortfall(stderr, self.target),)
         return TraceEstimate(
             trace=trace,
             stderr=stderr,
