@@ -27,7 +27,7 @@ FRONT_END_SOURCES := $(shell find js/src -type f) js/build.mjs js/tsconfig.json
 NODE_MODULES := js/node_modules/.package-lock.json
 
 # One process a processor, each with one thread: several threads in each would wait for one another.
-PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 # pytest ends with 5 where no test is left: what somebody asks for in ARGS may be in one of two calls alone.
 NONE_CHOSEN := test $$? = 5 -a -n "$(ARGS)"
 
@@ -44,8 +44,8 @@ demo: env ## The lectures in JupyterLab (ARGS=--no-browser to serve without open
 
 .PHONY: test
 test: test-js browser env ## Every test: vitest, Python with doctests, browser, notebooks (ARGS="-k saddle" goes to pytest)
-	$(PARALLEL) -m "not browser and not notebook" $(ARGS) || $(NONE_CHOSEN)
-	$(BIN)/python -m pytest -m "browser or notebook" $(ARGS) || $(NONE_CHOSEN)
+	$(PARALLEL) -m "not browser" $(ARGS) || $(NONE_CHOSEN)
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS) || $(NONE_CHOSEN)
 
 ##@ For developers
 

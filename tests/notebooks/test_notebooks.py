@@ -30,7 +30,7 @@ def test_the_lecture_and_its_readable_text_say_the_same(lecture: Path) -> None:
 def test_the_lecture_runs(lecture: Path, tmp_path: Path) -> None:
     copy = shutil.copy(lecture, tmp_path)
     arguments = ["--nbmake", "--nbmake-timeout=300", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *arguments, copy], env=environment, capture_output=True, text=True, check=False
     )
