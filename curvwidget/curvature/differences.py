@@ -20,6 +20,7 @@ _FIRST_STEP = 1e-2  # of ‖θ‖, or of 1 where θ is shorter
 _MOST_HALVINGS = 16
 _ENOUGH = 1e-3  # relative disagreement of a step and half of it: the half's error is then about a third of it
 _KINK_REMARK = 2e-2
+_SMOOTH_GAIN = 64  # of a halving: the error of a smooth loss falls by 4, by 16 or 64 where higher orders lead
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,27 @@ class DifferenceStep:
         disagreement: Relative root-mean-square disagreement of the curvatures from the step and from half of it.
         noise: The part of it that rounding of the losses explains.
         evaluations: Loss evaluations spent on the choice.
+        kink_disagreement: The largest disagreement of longer steps where these met a kink, else zero: a halving changed the
+            curvatures visibly and the next one hardly at all, which no smooth loss does.
     """
 
     length: float
     disagreement: float
     noise: float
     evaluations: int
+    kink_disagreement: float = 0.0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know, in words."""
         if self.disagreement <= max(_KINK_REMARK, 2 * self.noise):
-            return ()
+            if self.kink_disagreement == 0:
+                return ()
+            return (
+                "differences over longer steps meet kinks (of ReLU, say) and disagree by up to "
+                f"{self.kink_disagreement:.0%}; over the step taken, ‖Δθ‖ = {self.length:.2g}, they agree with derivatives, but "
+                "for directions that meet a kink within it",
+            )
         return (
             f"differences over a step and over half of it disagree by {self.disagreement:.0%}: the loss is not smooth at "
             "this scale (kinks of ReLU, say), and differences need not agree with derivatives",
@@ -91,19 +101,23 @@ def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
     current = second_differences(objective, vectors, length)
     evaluations = 2 * len(vectors)
     best: DifferenceStep | None = None
+    before = worst = kinked = 0.0
     for _ in range(_MOST_HALVINGS):
         half = second_differences(objective, vectors, length / 2)
         evaluations += 2 * len(vectors)
         scale = max(float(np.sqrt(np.mean(half**2))), np.finfo(float).tiny)
         disagreement = float(np.sqrt(np.mean((current - half) ** 2))) / scale
         noise = 4 * rounding * float(np.sqrt(np.mean(norms**4))) / (length / 2) ** 2 / scale
+        if before > _SMOOTH_GAIN * max(disagreement, noise) and worst > _KINK_REMARK:
+            kinked = worst
+        before, worst = disagreement, max(worst, disagreement)
         if best is None or disagreement < best.disagreement:
             best = DifferenceStep(length / 2, disagreement, noise, evaluations)
         if best.disagreement < _ENOUGH or noise > max(best.disagreement, _ENOUGH):
             break
         current, length = half, length / 2
     assert best is not None
-    return DifferenceStep(best.length, best.disagreement, best.noise, evaluations)
+    return DifferenceStep(best.length, best.disagreement, best.noise, evaluations, kinked)
 
 
 def difference_matrix(objective: Objective, directions: Directions, step: DifferenceStep) -> tuple[Array, float, int]:
