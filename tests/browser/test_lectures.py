@@ -29,7 +29,7 @@ def test_every_view_of_the_lecture_is_drawn(lecture: str, visit: Callable[..., A
     lab = visit(jupyter_lab, lecture, single=True)
     lab.run_all(timeout=240)
     outputs = lab.page.locator(OUTPUT)
-    explorers, maps, plots = (outputs.locator(selector) for selector in (".cw-explorer", ".cw-figure canvas", ".bqplot"))
+    explorers, maps, plots = (outputs.locator(selector) for selector in (".cw-explorer", ".cw-map canvas", ".bqplot"))
     assert explorers.count() + maps.count() + plots.count() > 0
     for explorer in explorers.all():
         expect(explorer.get_by_text("done", exact=True)).to_be_visible(timeout=DRAWN)

@@ -14,6 +14,9 @@ TOLERATED_ERRORS = {
     r"attribute transform: Expected (number|transform function), .*translate\(undefined": (
         "bqplot moves the labels of a line's points to NaN where the line has a gap"
     ),
+    r"<rect> attribute (width|height): A negative value is not valid\..*/bqplot/static/": (
+        "bqplot lays a figure out while its cell is scrolled out of sight and has no size yet, and again when it is seen"
+    ),
     r"^raised: TypeError: Cannot read properties of undefined \(reading 'schema'\)\s+at \S*/static/notebook/notebook_core\.": (
         "Notebook 7 while it starts: its keyboard shortcuts' listener may hear of another plugin's settings before it has its own"
     ),
