@@ -27,6 +27,7 @@ from curvwidget.linalg.selection import Selection, ends, select, thresholds
 __all__ = ["ThickRestartLanczos"]
 
 Array = np.ndarray[Any, Any]
+_FEWEST = 8  # products of a sequence before it is believed
 _ROUNDS = 5  # steps of all pending rows before it is believed that they hide nothing
 
 
@@ -149,7 +150,11 @@ class ThickRestartLanczos:
 
     def _check_copies(self, chosen: Selection) -> Verdict:
         if max(self.largest, self.smallest) == 1:
-            return "done"
+            # A sequence may have begun with next to nothing of the vector that is looked for, and at first converge to another
+            # one: it goes on for some products; and where it is exhausted, one more, of about as many, begins elsewhere.
+            if self._earlier == 0:
+                return "open" if not self.space.active else "done" if self._steps >= _FEWEST or self._cuts else "wait"
+            return "wait" if self.space.active and self._steps <= self._earlier + 2 else "done"
         if self._doubt is not None:
             until, before = self._doubt
             if self.space.products < until:
