@@ -103,7 +103,8 @@ def test_tabs_notes_and_travel(visit: Visit, jupyter_lab: Server) -> None:
 
     # v₋ leads down, or it is said why not
     explorer.get_by_role("button", name="Follow v₋").click()
-    expect(explorer.get_by_text(re.compile("^(Along v₋|No negative curvature)"))).to_be_visible(timeout=COMPUTED)
+    said = explorer.get_by_text(re.compile("^(Along v₋|No negative curvature)"))  # beside the button, and in the notes
+    expect(said.filter(visible=True).first).to_be_visible(timeout=COMPUTED)
     lab.evaluate("explorer.wait()")
     assert lab.evaluate("print(explorer.state)") == "idle"
     lab.screenshot("explorer-travel")
