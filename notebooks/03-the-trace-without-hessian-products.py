@@ -117,8 +117,8 @@ print(f"step ‖Δθ‖ = {slices.step:.3g}; curvatures from it and from half of
 
 # %%
 (x, y), _ = zoo.load_digits()
-x = F.interpolate(x[:32], size=(32, 32), mode="bilinear").expand(-1, 3, -1, -1).contiguous()
-y = y[:32]
+x = F.interpolate(x[:16], size=(32, 32), mode="bilinear").expand(-1, 3, -1, -1).contiguous()
+y = y[:16]
 
 
 def train_resnet(activation):
@@ -138,22 +138,23 @@ def train_resnet(activation):
 estimates, gaps = {}, {}
 for activation in ("silu", "relu"):
     resnet = train_resnet(activation)
-    by_slices = cw.estimate_trace(resnet, method="slices", samples=40, seed=1)
-    seen = {method: cw.sample_projections(resnet, samples=8, method=method, seed=2) for method in ("difference", "hvp")}
-    along = {method: np.einsum("sii->si", sample.matrices).ravel() for method, sample in seen.items()}  # ηᵀHη, the same 16 η
+    by_slices = cw.estimate_trace(resnet, method="slices", samples=24, seed=1)
+    seen = {method: cw.sample_projections(resnet, samples=5, method=method, seed=2) for method in ("difference", "hvp")}
+    along = {method: np.einsum("sii->si", sample.matrices).ravel() for method, sample in seen.items()}  # ηᵀHη, the same 10 η
     gap = along["difference"] - along["hvp"]
     products = along["hvp"].mean(), along["hvp"].std(ddof=1) / np.sqrt(len(gap))
     estimates[activation] = by_slices, products
     gaps[activation] = gap.mean(), gap.std(ddof=1) / np.sqrt(len(gap))
     print(f"{activation}: tr(H) from slices   {by_slices.trace:8.0f} ± {by_slices.stderr:.0f}")
     print(f"      tr(H) from products {products[0]:8.0f} ± {products[1]:.0f}")
-    print(f"      on the same 16 directions they differ by {gaps[activation][0]:.0f} ± {gaps[activation][1]:.0f}")
+    print(f"      on the same 10 directions they differ by {gaps[activation][0]:.0f} ± {gaps[activation][1]:.0f}")
     for note in by_slices.notes:
         print("      note:", note)
 
 # %% [markdown]
 # With SiLU the two agree. With ReLU they do not, and neither is wrong: the *kink curvature* is there in every picture
-# of the loss, at every scale that one can see, and it is not in the Hessian. When you compare a picture with eigenvalues, know which
+# of the loss, at every scale that one can see, and it is not in the Hessian. Halving the step need not give it away, for at half the step there are half as
+# many edges, each of twice the weight: only the comparison with derivatives does. When you compare a picture with eigenvalues, know which
 # of the two you look at.
 #
 # What was shown, checked:
@@ -166,4 +167,3 @@ smooth_slices, (smooth, smooth_stderr) = estimates["silu"]
 assert abs(smooth_slices.trace - smooth) < 3 * np.hypot(smooth_slices.stderr, smooth_stderr)
 assert abs(gaps["silu"][0]) < 0.1 * abs(smooth)
 assert gaps["relu"][0] > 3 * gaps["relu"][1]
-assert estimates["relu"][0].notes
