@@ -98,7 +98,7 @@ def lab_command(folder: Path, *, port: int, browser: bool) -> list[str]:
     Returns:
         The command and its arguments.
     """
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", "--answer-yes"]
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", "-y"]
     command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/doc/tree/{FIRST_LECTURE}"]
     if not browser:
         command.append("--no-browser")

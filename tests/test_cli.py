@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 
 import torch
 
@@ -26,6 +34,29 @@ def test_where_jupyterlab_is_missing_the_demo_says_what_to_install(monkeypatch, 
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "jupyterlab" else importlib.util.find_spec(name))
     assert cli.main(["demo"]) == 2
     assert "pip install 'curvwidget[lab]'" in capsys.readouterr().err
+
+
+def test_the_demo_serves_the_first_lecture_until_it_is_told_to_end(tmp_path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "jupyter")}
+    command = [sys.executable, "-m", "curvwidget", "demo", "--no-browser", "--port", str(port)]
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        demo = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 90
+        while not (found := re.search(rf"http://127\.0\.0\.1:{port}/\S*token=\w+", log.read_text())):
+            assert demo.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        assert "01-quickstart.ipynb" in found.group()
+        with urllib.request.urlopen(found.group(), timeout=30) as answer:
+            assert answer.status == 200
+    finally:
+        os.killpg(demo.pid, signal.SIGTERM)
+        demo.wait(timeout=30)
 
 
 def test_the_demo_is_served_to_this_machine_alone(tmp_path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from curvwidget._results import ArrayResult
 from curvwidget.directions.directions import Directions
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 __all__ = ["ProjectionSample"]
 
@@ -52,6 +55,33 @@ class ProjectionSample(ArrayResult):
     def __len__(self) -> int:
         """Return the number of planes, S."""
         return len(self.principal)
+
+    def to_xarray(self) -> Dataset:
+        """Return the planes as a labelled data set.
+
+        Returns:
+            A `Dataset` with ``matrix`` over ``plane``, ``row`` and ``column``, ``principal`` over ``plane`` and ``order``, and
+            ``error`` and ``seed`` over ``plane``.
+        """
+        from xarray import Dataset
+
+        return Dataset(
+            {
+                "matrix": (("plane", "row", "column"), self.matrices),
+                "principal": (("plane", "order"), self.principal, {"long_name": "principal curvature"}),
+                "error": (("plane",), self.errors),
+                "seed": (("plane",), self.seeds),
+            },
+            coords={"order": ["minus", "plus"]},
+            attrs={
+                "distribution": self.distribution,
+                "normalization": str(self.normalization),
+                "method": self.method,
+                "seed": self.seed,
+                "hvps": self.hvps,
+                "evaluations": self.evaluations,
+            },
+        )
 
     @property
     def probabilities(self) -> dict[str, float]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from curvwidget._results import ArrayResult
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 __all__ = ["Directions"]
 
@@ -98,6 +101,25 @@ class Directions(ArrayResult):
         if (self.vectors.device, self.vectors.dtype) == (place.device, place.dtype):
             return self
         return replace(self, vectors=self.vectors.to(place))
+
+    def to_xarray(self) -> Dataset:
+        """Return the directions as a labelled data set.
+
+        Returns:
+            A `Dataset` with ``vector`` over ``direction`` and ``parameter``, ``norm`` over ``direction``, and ``eigenvalue`` and
+            ``residual`` where the directions are eigenvectors; the labels are the coordinate of ``direction``.
+        """
+        from xarray import Dataset
+
+        columns = {"norm": self.norms, "eigenvalue": self.eigenvalues, "residual": self.residuals}
+        return Dataset(
+            {
+                "vector": (("direction", "parameter"), self.vectors.cpu().numpy()),
+                **{name: (("direction",), values) for name, values in columns.items() if values is not None},
+            },
+            coords={"direction": list(self.labels)},
+            attrs={"seed": str(self.seed), "normalization": str(self.normalization)},
+        )
 
     @property
     def n_parameters(self) -> int:

@@ -160,3 +160,12 @@ def test_a_sample_comes_back_from_a_file_but_knows_that_it_has_no_objective(tmp_
 def test_bad_options_are_refused_by_name_at_once(options) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         cw.stream_projections(spectrum_objective(3, 2), **options)
+
+
+def test_a_sample_is_a_labelled_data_set() -> None:
+    sample = cw.sample_projections(spectrum_objective(20, 10), samples=3, seed=2)
+    table = sample.to_xarray()
+    np.testing.assert_array_equal(table["principal"].sel(order="minus"), sample.principal[:, 0])
+    np.testing.assert_array_equal(table["matrix"], sample.matrices)
+    np.testing.assert_array_equal(table["seed"], sample.seeds)
+    assert table.attrs["hvps"] == sample.hvps

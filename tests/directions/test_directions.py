@@ -85,3 +85,14 @@ def test_directions_in_another_dtype_give_what_they_give_in_the_objectives() -> 
         np.testing.assert_array_equal(seen.matrix, truth.matrix)
     planes = [cw.slice_loss(objective, directions, resolution=3) for directions in (single, double)]
     np.testing.assert_array_equal(planes[0].values, planes[1].values)
+
+
+def test_directions_are_a_labelled_data_set() -> None:
+    objective = cw.Objective.from_function(lambda t: t[0] ** 2 - t[1] ** 2, torch.zeros(2, dtype=torch.float64))
+    hessian = cw.hessian_directions(objective)
+    table = hessian.to_xarray()
+    assert list(table["direction"].values) == list(hessian.labels)
+    np.testing.assert_array_equal(table["vector"], hessian.vectors)
+    np.testing.assert_array_equal(table["eigenvalue"], hessian.eigenvalues)
+    np.testing.assert_array_equal(table["norm"], hessian.norms)
+    assert "eigenvalue" not in cw.random_directions(objective).to_xarray()
