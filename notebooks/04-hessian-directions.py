@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # Hessian directions: what they show, and what they still hide
 #
 # Random planes hide saddles. The eigenvectors of the largest and of the smallest eigenvalue of the Hessian show them: along an eigenvector

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # Your own model
 #
 # The explorer takes any PyTorch model with any loss. This notebook goes through what differs from model to model: batches that are not `(x, y)`,

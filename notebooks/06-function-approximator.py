@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # A network learns a curve: random against Hessian directions
 #
 # A fully connected network 1-100-100-100-1, with 20,501 parameters, learns a curve from 101 points. It is small enough to compute everything in

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # Image classifiers: shortcuts, flatness, and what flatness does not mean
 #
 # Three claims are made about pictures of loss landscapes: that shortcuts (skip connections) make them smooth, that flat minima generalize, and that one can
@@ -205,4 +204,7 @@ for other in predictions[1:]:
     assert torch.allclose(predictions[0], other, atol=1e-3)
 lambdas = [row[0] for row in sharp]
 assert max(lambdas) > 3 * min(lambdas)
+calm, steep = min(sharp, key=lambda row: row[1]), max(sharp, key=lambda row: row[1])
+assert steep[1] - calm[1] > 3 * np.hypot(steep[2], calm[2])
+assert max(abs(np.corrcoef(values, gaps)[0, 1]) for values in (lambda_max, traces, sharpness)) < 0.7  # none orders them
 assert np.isfinite(gaps).all()

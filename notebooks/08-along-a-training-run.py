@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # Along a training run
 #
 # A checkpoint is one point of a loss landscape, and training is a way through it. This lecture follows a small classifier of handwritten digits from
@@ -41,7 +40,7 @@ for checkpoint in training.checkpoints:
 
 # %%
 objective = training.objective()
-epochs, largest, smallest, traces = [], [], [], []
+epochs, largest, smallest, residuals, traces = [], [], [], [], []
 for checkpoint in training.checkpoints:
     here = objective.at(checkpoint.theta)
     ends = cw.extreme_eigenpairs(here, seed=SEED)
@@ -49,6 +48,7 @@ for checkpoint in training.checkpoints:
     epochs.append(checkpoint.epoch)
     largest.append(ends.values[0])
     smallest.append(ends.values[1])
+    residuals.append(ends.residuals[1])
     traces.append((trace.trace, trace.stderr))
     print(
         f"epoch {checkpoint.epoch:2d}: λ_max = {ends.values[0]:7.3f} ± {ends.residuals[0]:.0e}, "
@@ -136,7 +136,7 @@ for data, plane in planes.items():
 
 # %%
 assert max(largest) > 2 * largest[0]
-assert all(value < 0 for value in smallest)
+assert all(value + residual < 0 for value, residual in zip(smallest, residuals, strict=True))
 assert 0.6 < share < 1
 assert np.allclose(placed.losses, [checkpoint.train_loss for checkpoint in training.checkpoints], rtol=1e-4)
 assert np.abs(placed.projected_losses - placed.losses).max() > 0.02
