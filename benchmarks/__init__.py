@@ -1,0 +1,1 @@
+"""What curvwidget costs, beside other packages: scripts that write ``benchmarks/results/*.json``."""
