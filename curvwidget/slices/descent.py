@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.optimize
@@ -16,6 +16,9 @@ from curvwidget._streams import last
 from curvwidget.directions import Directions, random_directions
 from curvwidget.directions.random import check_seed
 from curvwidget.objective import Objective
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 __all__ = ["Descent", "find_descent", "stream_descent"]
 
@@ -59,6 +62,28 @@ class Descent(ArrayResult):
     def best_random(self) -> float:
         """The lowest loss on any of the random lines; L(θ) where there are none."""
         return float(self.random_losses.min(initial=self.center))
+
+    def to_xarray(self) -> Dataset:
+        """Return the lines as a labelled data set.
+
+        Returns:
+            A `Dataset` with the lowest ``loss`` and its ``coordinate`` over ``line``, whose labels are the direction's and the
+            seeds of the random ones.
+        """
+        from xarray import Dataset
+
+        return Dataset(
+            {
+                "loss": (("line",), np.array([self.loss, *self.random_losses])),
+                "coordinate": (
+                    ("line",),
+                    np.array([self.coordinate, *self.random_coordinates]),
+                    {"units": "lengths of the direction"},
+                ),
+            },
+            coords={"line": [self.label, *(f"random, seed {seed}" for seed in self.random_seeds)]},
+            attrs={"center": self.center, "reach": self.reach, "evaluations": self.evaluations, "progress": self.progress},
+        )
 
 
 def find_descent(

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import curvwidget as cw
+from curvwidget.objective.along import LossesAlong
 
 
 def double_well(n: int = 60, depth: float = 0.25) -> cw.Objective:
@@ -56,14 +57,14 @@ def test_each_line_costs_about_the_same_and_all_are_counted(monkeypatch: pytest.
     objective = double_well()
     direction = cw.hessian_directions(objective)[-1]
     calls = 0
-    plain = cw.Objective.losses
+    plain = LossesAlong.at
 
-    def counted(self: cw.Objective, thetas: torch.Tensor) -> torch.Tensor:
+    def counted(self: LossesAlong, coordinates: list[list[float]]) -> np.ndarray:
         nonlocal calls
-        calls += len(thetas)
-        return plain(self, thetas)
+        calls += len(coordinates)
+        return plain(self, coordinates)
 
-    monkeypatch.setattr(cw.Objective, "losses", counted)
+    monkeypatch.setattr(LossesAlong, "at", counted)
     snapshots = list(cw.stream_descent(objective, direction, lines=4, reach=1.0))
     assert snapshots[-1].evaluations == calls
     assert [round(snapshot.progress, 3) for snapshot in snapshots] == [0.2, 0.4, 0.6, 0.8, 1.0]
@@ -105,6 +106,16 @@ def test_it_saves_and_loads(tmp_path) -> None:
     again = type(found).load(tmp_path / "descent.npz")
     assert (again.coordinate, again.loss, again.label) == (found.coordinate, found.loss, found.label)
     np.testing.assert_array_equal(again.random_seeds, found.random_seeds)
+
+
+def test_as_a_labelled_data_set_each_line_has_its_name() -> None:
+    objective = double_well()
+    found = cw.find_descent(objective, cw.hessian_directions(objective)[-1], lines=3, reach=2.0)
+    lines = found.to_xarray()
+    assert float(lines.loss.sel(line=found.label)) == found.loss
+    np.testing.assert_array_equal(lines.loss[1:], found.random_losses)
+    np.testing.assert_array_equal(lines.coordinate[1:], found.random_coordinates)
+    assert all(str(seed) in str(label) for seed, label in zip(found.random_seeds, lines.line.values[1:], strict=True))
 
 
 @pytest.mark.parametrize(
