@@ -35,7 +35,7 @@ def format_number(value: float, digits: int = 3) -> str:
     if -3 <= exponent < 5:
         text = f"{float(f'{mantissa}e{exponent}'):.{max(digits - 1 - exponent, 0)}f}"
         return sign + _without_zeros(text)
-    return f"{sign}{_without_zeros(mantissa)}×10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return f"{sign}{_without_zeros(mantissa)}×{_power_of_ten(exponent)}"
 
 
 def format_uncertain(value: float, stderr: float) -> str:
@@ -46,11 +46,22 @@ def format_uncertain(value: float, stderr: float) -> str:
         stderr: Its standard error; left out where it is zero or not known.
 
     Returns:
-        The two to three and two significant digits.
+        Both in one notation, to the second digit of the error; each in its own where the error does not reach the number's fifth.
+
+    Example:
+        >>> format_uncertain(292.3, 17.2), format_uncertain(0.00241, 7.7e-5), format_uncertain(2.41e-5, 7.7e-7)
+        ('292 ± 17', '0.002410 ± 0.000077', '(2.410 ± 0.077)×10⁻⁵')
     """
     if not stderr > 0:
         return format_number(value)
-    return f"{format_number(value)} ± {format_number(stderr, 2)}"
+    first, last = _power(max(abs(value), stderr)), _power(stderr)
+    if not math.isfinite(value + stderr) or first - last > 3:
+        return f"{format_number(value)} ± {format_number(stderr, 2)}"
+    shift = 0 if -3 <= first < 5 else first
+    decimals = max(shift - last + 1, 0)
+    number, error = (round(part, 1 - last) / 10.0**shift + 0.0 for part in (value, stderr))
+    text = f"{number:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+    return f"({text})×{_power_of_ten(shift)}" if shift else text
 
 
 def format_share(share: float) -> str:
@@ -69,6 +80,15 @@ def format_share(share: float) -> str:
     if 0 < share < 0.1 or 0.9 < share < 1:
         return f"{share:.1%}".replace("%", " %")
     return f"{share:.0%}".replace("%", " %")
+
+
+# Of the first digit, after rounding to two.
+def _power(value: float) -> int:
+    return int(f"{value:.1e}".partition("e")[2]) if math.isfinite(value) and value else 0
+
+
+def _power_of_ten(exponent: int) -> str:
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def _without_zeros(text: str) -> str:

@@ -21,15 +21,15 @@ def estimate(trace: float, stderr: float, method: str = "hutchinson", size: int 
 def test_the_error_of_a_difference_is_that_of_both_together() -> None:
     seen = compare_traces(estimate(10.0, 3.0, "slices"), estimate(5.0, 4.0))
     assert (seen.difference, seen.stderr, seen.in_stderrs) == (5.0, 5.0, 1.0)
-    assert seen.words == "Slices alone and Hutchinson agree: 5 ± 5 apart (1 standard errors)."
+    assert seen.words == "Slices alone and Hutchinson agree: 5.0 ± 5.0 apart (1 standard errors)."
 
 
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
-        (1.9, "agree: 1.9 ± 1 apart"),
+        (1.9, "agree: 1.9 ± 1.0 apart"),
         (2.5, "chance does that once in 81 times."),  # 1/(1 − 0.98758), tables of the normal law
-        (3.5, "do not agree: 3.5 ± 1 apart"),
+        (3.5, "do not agree: 3.5 ± 1.0 apart"),
     ],
 )
 def test_what_is_said_depends_on_the_standard_errors_between_them(difference: float, words: str) -> None:

@@ -312,6 +312,23 @@ def test_numbers_have_three_digits_and_a_true_minus_sign(value, text):
     assert "-" not in format_number(value)
 
 
+@pytest.mark.parametrize(
+    ("value", "stderr", "text"),
+    [
+        (24.13, 0.768, "24.13 ± 0.77"),
+        (0.00241, 7.7e-5, "0.002410 ± 0.000077"),
+        (-2.41e-5, 7.7e-7, "(−2.410 ± 0.077)×10⁻⁵"),
+        (1.2e6, 3.4e4, "(1.200 ± 0.034)×10⁶"),
+        (9.996, 0.0996, "10.00 ± 0.10"),
+        (-1e-4, 0.3, "0.00 ± 0.30"),
+        (12345.0, 678.0, "12340 ± 680"),
+        (2.79, 9.6e-7, "2.79 ± 9.6×10⁻⁷"),
+    ],
+)
+def test_a_number_and_its_error_are_in_one_notation_unless_the_error_is_far_smaller(value, stderr, text):
+    assert format_uncertain(value, stderr) == text
+
+
 def test_errors_and_shares_are_written_as_people_say_them():
     assert format_uncertain(292.3, 17.2) == "292 ± 17"
     assert format_uncertain(292.3, 0.0) == format_uncertain(292.3, math.nan) == "292"

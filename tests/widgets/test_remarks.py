@@ -57,7 +57,7 @@ def test_eigenvalues_come_with_their_residuals(objective, known) -> None:
     pairs = known.eigenpairs
     pairs = dataclasses.replace(pairs, residuals=np.array([0.012, 0.034]))
     said = say(objective, dataclasses.replace(known, eigenpairs=pairs))
-    assert found(said, "λ_max = 3 ± 0.012; λ_min = −2 ± 0.034")
+    assert found(said, "λ_max = 3.000 ± 0.012; λ_min = −2.000 ± 0.034")
     assert found(said, f"{pairs.hvps} HVPs")
     assert not found(said, "not converged")
 
@@ -136,7 +136,7 @@ def test_the_density_says_what_it_cost_and_how_well_its_mean_is_known(objective,
     said = say(objective, dataclasses.replace(known, density=dataclasses.replace(density, notes=("not symmetric",))))
     mean, error = density.moment(1)
     assert found(said, f"from 3 probes of up to 10 products ({density.hvps} HVPs)")
-    assert found(said, f"tr(H)/N, is {mean:.3g} ± {error:.2g}")
+    assert found(said, f"tr(H)/N, is {mean:.2f} ± {error:.2f}")
     assert found(said, "Density of eigenvalues: not symmetric.")
 
 

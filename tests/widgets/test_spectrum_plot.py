@@ -89,8 +89,8 @@ def test_converged_and_unconverged_eigenvalues_differ_in_shape_and_have_their_re
     said = text(view)
     assert "2 converged" in said
     assert "2 not converged" in said
-    assert "λ_min = −3 ± 0.4 (not converged)" in said
-    assert "λ_max = 6 ± 0.1" in said
+    assert "λ_min = −3.00 ± 0.40 (not converged)" in said
+    assert "λ_max = 6.00 ± 0.10" in said
     sure = SpectrumPlot(eigenpairs=pairs)
     assert not sure._marks.unconverged.visible
     assert "not converged" not in text(sure)

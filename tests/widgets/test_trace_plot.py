@@ -63,10 +63,10 @@ def test_the_cost_of_a_product_is_said_on_the_axis(slices, hutchinson) -> None:
 
 def test_the_legend_has_the_last_numbers_their_errors_and_whether_they_agree(slices, hutchinson) -> None:
     said = text(TracePlot([slices, hutchinson]))
-    assert f"slices alone {slices.trace:.3g} ± {slices.stderr:.2g}" in said
-    assert f"Hutchinson {hutchinson.trace:.3g} ± {hutchinson.stderr:.2g}" in said
+    assert f"slices alone {slices.trace:.1f} ± {slices.stderr:.1f}" in said
+    assert f"Hutchinson {hutchinson.trace:.1f} ± {hutchinson.stderr:.1f}" in said
     apart = abs(slices.trace - hutchinson.trace) / np.hypot(slices.stderr, hutchinson.stderr)
-    assert f"They agree: {abs(slices.trace - hutchinson.trace):.3g}" in said
+    assert f"They agree: {abs(slices.trace - hutchinson.trace):.1f} ± " in said
     assert f"({apart:.2g} standard errors)" in said
 
 
