@@ -65,6 +65,20 @@ class FlatParameters:
             for tensor, piece in zip(self.tensors, torch.split(theta, self._sizes), strict=True):
                 tensor.data.copy_(piece.view(tensor.shape))
 
+    def write_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> None:
+        """Put θ + Σ a_i·v_i into the model, added up in one order, so that it is the same to the last bit each time.
+
+        Args:
+            theta: ``(N,)``.
+            vectors: v_i, ``(k, N)``.
+            coefficients: a_i.
+        """
+        point = theta.clone() if self._memory is None else self._memory.copy_(theta)
+        for vector, coefficient in zip(vectors, coefficients, strict=True):
+            point.add_(vector, alpha=coefficient)
+        if self._memory is None:
+            self.write(point)
+
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
         """Lay tensors one after the other, differentiably.
 

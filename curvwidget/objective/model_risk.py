@@ -67,6 +67,20 @@ class ModelRisk(Risk):
         self.parameters.write(theta)
         return self.parameters.tensors
 
+    def place_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+        """Write a point into the model, without making a vector of it.
+
+        Args:
+            theta: ``(N,)``.
+            vectors: v_i, ``(k, N)``.
+            coefficients: a_i.
+
+        Returns:
+            The model's parameters.
+        """
+        self.parameters.write_along(theta, vectors, coefficients)
+        return self.parameters.tensors
+
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
         """Lay tensors of the parameters' shapes one after the other, differentiably.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from curvwidget._interrupt import checkpoint
 from curvwidget.linalg.operator import SymmetricOperator
+from curvwidget.objective.along import LossesAlong
 from curvwidget.objective.building import LossOfModel, build_risk
 from curvwidget.objective.derivatives import GradientGraph, graph_of_gradient, term_gradient, term_product, term_value
 from curvwidget.objective.model_risk import ModelRisk
@@ -236,6 +237,17 @@ class Objective:
         """
         points = self._as_points("thetas", thetas, ndim=2)
         return torch.tensor([self._evaluate(point) for point in points], dtype=torch.float64)
+
+    def along(self, vectors: Tensor) -> LossesAlong:
+        """Look at the loss on the line, plane or space that directions span at θ, at many points.
+
+        Args:
+            vectors: The directions v_i ``(k, N)``.
+
+        Returns:
+            L(θ + Σ a_i·v_i) as a function of coordinates: ``objective.along(vectors).at(coordinates)``.
+        """
+        return LossesAlong(self._risk, self._theta, self._as_points("vectors", vectors, ndim=2))
 
     def gradient(self, theta: Tensor | None = None) -> Tensor:
         """Evaluate ∇L.

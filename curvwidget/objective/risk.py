@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -56,6 +56,10 @@ class Risk(ABC):
         """Put θ where the loss takes it from, and return the leaves of autograd that it then stands in."""
 
     @abstractmethod
+    def place_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+        """Put θ + Σ a_i·v_i where the loss takes it from, added up in one order, and return the leaves."""
+
+    @abstractmethod
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
         """Make one vector ``(N,)`` of one tensor a leaf, differentiably; None stands for zeros."""
 
@@ -90,7 +94,20 @@ class Risk(ABC):
         Yields:
             The leaves that θ stands in.
         """
-        device = theta.device
+        with self.held(theta.device, order=order), self.quiet(theta.device):
+            yield self.place(theta)
+
+    @contextmanager
+    def held(self, device: torch.device, *, order: int) -> Iterator[None]:
+        """Keep the model for this thread alone, for one θ after another, whatever modes the caller is in.
+
+        Args:
+            device: Where θ lies.
+            order: As for `session`.
+
+        Yields:
+            Nothing.
+        """
         with (
             self.lock,
             # A loss that differentiates inside is differentiated more often than asked for.
@@ -99,11 +116,18 @@ class Risk(ABC):
             torch.set_grad_enabled(order > 0 or self.needs_grad),
             torch.autocast(device.type, enabled=False),  # the caller's would make L another function
         ):
-            if self.draws_random:
-                with preserved_rng(device):
-                    yield self.place(theta)
-            else:
-                yield self.place(theta)
+            yield
+
+    def quiet(self, device: torch.device) -> AbstractContextManager[None]:
+        """Keep an evaluation from moving the user's random number generators.
+
+        Args:
+            device: Where θ lies.
+
+        Returns:
+            A context for one evaluation, so that each draws the same.
+        """
+        return preserved_rng(device) if self.draws_random else nullcontext()
 
     def single_number(self, value: Any) -> Tensor:
         """Check what the user's loss returned.
@@ -158,6 +182,22 @@ class FunctionRisk(Risk):
             A copy of its own, which the function may do with as it likes.
         """
         return (theta.detach().clone().requires_grad_(torch.is_grad_enabled()),)
+
+    def place_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+        """Make a leaf of a point.
+
+        Args:
+            theta: ``(N,)``.
+            vectors: v_i, ``(k, N)``.
+            coefficients: a_i.
+
+        Returns:
+            θ + Σ a_i·v_i, which the function may do with as it likes.
+        """
+        point = theta.detach().clone()
+        for vector, coefficient in zip(vectors, coefficients, strict=True):
+            point.add_(vector, alpha=coefficient)
+        return (point.requires_grad_(torch.is_grad_enabled()),)
 
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
         """Take the one piece.

@@ -174,10 +174,10 @@ def _walk(objective: Objective, direction: Directions, lines: int, reach: float,
 
 def _search(objective: Objective, vector: Tensor, reach: float) -> tuple[float, float, int]:
     """Return where the loss on a line is lowest, how low, and what the search cost; what is no number is as good as infinite."""
-    theta, center = objective.theta, objective.loss()
+    line, center = objective.along(vector.unsqueeze(0)), objective.loss()
 
     def loss(coordinate: float) -> float:
-        value = objective.loss(theta.add(vector, alpha=float(coordinate)))
+        value = float(line.at([[coordinate]])[0])
         return value if np.isfinite(value) else np.inf
 
     distances = reach * 0.5 ** np.arange(_HALVINGS)

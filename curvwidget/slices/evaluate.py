@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from torch import Tensor
 
 from curvwidget._streams import last
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
+from curvwidget.objective.along import LossesAlong
 from curvwidget.slices.grid import axis_levels, check_resolution, symmetric_axis
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.slices.span import auto_span, check_span
@@ -23,8 +23,7 @@ Array = np.ndarray[Any, Any]
 Span = float | Sequence[float] | Literal["auto"]
 
 _STEP_SECONDS = 0.04  # of evaluations between two snapshots, where one evaluation takes less
-_MOST_POINTS = 64  # evaluated between two snapshots at most; bounds the memory of a block of points, too
-_BLOCK_BYTES = 64 * 2**20
+_MOST_POINTS = 64  # evaluated between two snapshots at most
 
 
 def slice_loss(
@@ -91,11 +90,12 @@ def _walk(
     known = np.zeros(resolutions, dtype=bool)
     known[tuple(number // 2 for number in resolutions)] = True
     values[known] = objective.loss()
+    losses = objective.along(directions.vectors)
     shown: LossSlice | None = None
     for indices in _product_levels(resolutions):
         grid = np.ix_(*indices)
         todo = [point for point in _points(indices) if not known[point]]
-        for chunk_values, chunk in _evaluate(objective, directions, axes, todo):
+        for chunk_values, chunk in _evaluate(losses, axes, todo):
             for point, value in zip(chunk, chunk_values, strict=True):
                 values[point], known[point] = value, True
             done = int(known.sum())
@@ -124,28 +124,16 @@ def _points(indices: tuple[Array, ...]) -> list[tuple[int, ...]]:
 
 
 def _evaluate(
-    objective: Objective, directions: Directions, axes: list[Array], points: list[tuple[int, ...]]
+    losses: LossesAlong, axes: list[Array], points: list[tuple[int, ...]]
 ) -> Iterator[tuple[list[float], list[tuple[int, ...]]]]:
-    # In blocks that take about one step's time each, without ever holding more than a block of θs.
-    theta = objective.theta
-    most = max(1, min(_MOST_POINTS, _BLOCK_BYTES // (theta.numel() * theta.element_size())))
+    # In blocks that take about one step's time each.
     size = 1
     start = 0
     while start < len(points):
         chunk = points[start : start + size]
         began = time.perf_counter()
-        thetas = theta.repeat(len(chunk), 1)
-        for moved, point in zip(thetas, chunk, strict=True):
-            _move(moved, directions, axes, point)
-        losses = objective.losses(thetas).tolist()
-        del thetas, moved  # before the next block is made
-        yield losses, chunk
+        values = losses.at([[axis[index] for axis, index in zip(axes, point, strict=True)] for point in chunk])
+        yield values.tolist(), chunk
         seconds = max(time.perf_counter() - began, 1e-6)
         start += size
-        size = max(1, min(most, 2 * size, int(size * _STEP_SECONDS / seconds)))
-
-
-def _move(theta: Tensor, directions: Directions, axes: list[Array], point: tuple[int, ...]) -> None:
-    """Make θ + Σ a_i·v_i of θ, added up in one order whatever the block, so that a run can be repeated to the last bit."""
-    for axis, index, vector in zip(axes, point, directions.vectors, strict=True):
-        theta.add_(vector, alpha=float(axis[index]))
+        size = max(1, min(_MOST_POINTS, 2 * size, int(size * _STEP_SECONDS / seconds)))
