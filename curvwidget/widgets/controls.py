@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import ipywidgets
 
@@ -21,6 +20,7 @@ from curvwidget.widgets.axis_sources import (
 )
 from curvwidget.widgets.places import Place
 from curvwidget.widgets.request import Request
+from curvwidget.widgets.request_panel import RequestPanel
 from curvwidget.widgets.travel_controls import TravelControls
 
 __all__ = ["Controls"]
@@ -111,7 +111,7 @@ class _AxisControl:
         self.source.value = value
 
 
-class Controls(ipywidgets.VBox):
+class Controls(RequestPanel[Request]):
     """The panel at the explorer's left.
 
     What the controls say as a whole is a `Request`; `on_request` is called whenever a user changes one of them, on whichever
@@ -138,10 +138,7 @@ class Controls(ipywidgets.VBox):
             travel: The part of the panel that says where one stands.
             checkpoints: Points of a training run, to choose axes from.
         """
-        self._on_request = on_request
-        self._quiet = True
         self._eigenpairs: Eigenpairs | None = None
-        self._request = request
         self.axes = tuple(_AxisControl(f"axis {row + 1}", row, checkpoints, self._changed) for row in range(2))
         self.normalization = ipywidgets.Dropdown(
             options=["none", *(name for name in NORMALIZATIONS if name is not None)],
@@ -182,18 +179,12 @@ class Controls(ipywidgets.VBox):
             "<div style='display:flex;justify-content:space-between;font-size:12px;margin:-6px 4px 0 72px'>"
             "<span>this plane</span><span>Hessian</span></div>"
         )
-        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="auto", height="14px"))
-        self.doing = ipywidgets.Label("", layout=_WIDE)
-        self.cancel = ipywidgets.Button(
-            description="Cancel", icon="stop", disabled=True, layout=_WIDE, tooltip="Stop the computation; what is drawn stays"
-        )
-        self._write(request)
         for control in (self.normalization, self.zoom, self.resolution, self.blend):
             control.observe(lambda _: self._changed(), "value")
         self.new_plane.on_click(lambda _: on_new_plane())
-        self.cancel.on_click(lambda _: on_cancel())
         rows = [control for axis in self.axes for control in (axis.source, axis.seed)]
         super().__init__(
+            request,
             [
                 *rows,
                 self.normalization,
@@ -205,22 +196,11 @@ class Controls(ipywidgets.VBox):
                 self.scale,
                 self.show_model,
                 travel,
-                self.progress,
-                self.doing,
-                self.cancel,
             ],
-            layout=ipywidgets.Layout(width="220px", min_width="220px", flex="0 0 220px"),
+            on_request=on_request,
+            on_cancel=on_cancel,
+            width="220px",
         )
-        self._quiet = False
-
-    def show_request(self, request: Request) -> None:
-        """Let the controls say what is asked, without asking.
-
-        Args:
-            request: What is asked.
-        """
-        with self._silence():
-            self._write(request)
 
     def offer(self, eigenpairs: Eigenpairs | None) -> None:
         """Name the eigenvectors that can be chosen by their eigenvalues.
@@ -233,29 +213,7 @@ class Controls(ipywidgets.VBox):
             for axis in self.axes:
                 axis.offer(eigenpairs)
 
-    def show_work(self, doing: str, progress: float, *, busy: bool) -> None:
-        """Show what is being done.
-
-        Args:
-            doing: In words.
-            progress: Share of it, in [0, 1].
-            busy: Whether there is something to cancel.
-        """
-        self.progress.value = progress
-        self.progress.bar_style = "" if busy else "success"
-        self.doing.value = doing
-        self.cancel.disabled = not busy
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
     def _write(self, request: Request) -> None:
-        self._request = request
         for axis, control in zip(request.axes, self.axes, strict=True):
             control.write(axis, self._eigenpairs)
         self.normalization.value = request.normalization or "none"
@@ -268,10 +226,8 @@ class Controls(ipywidgets.VBox):
         self.resolution.value = request.resolution
         self.blend.value = request.blend
 
-    def _changed(self) -> None:
-        if self._quiet:
-            return
-        request = dataclasses.replace(
+    def _read(self) -> Request:
+        return dataclasses.replace(
             self._request,
             axes=(self.axes[0].read(), self.axes[1].read()),
             normalization=None if self.normalization.value == "none" else self.normalization.value,
@@ -279,5 +235,3 @@ class Controls(ipywidgets.VBox):
             resolution=int(self.resolution.value),
             blend=float(self.blend.value),
         )
-        if request != self._request:
-            self._on_request(request)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import ipywidgets
@@ -18,7 +17,7 @@ from curvwidget._checks import check_count, check_finite
 from curvwidget.curvature.number_words import format_number
 from curvwidget.directions import Checkpoint, Directions
 from curvwidget.objective import Objective
-from curvwidget.runs import End, Executor, Worker
+from curvwidget.runs import End, Executor, Kept, Worker
 from curvwidget.slices import LossSlice
 from curvwidget.widgets.answerers import Answerers
 from curvwidget.widgets.axis_sources import EigenAxis, OwnAxis, RandomAxis
@@ -26,20 +25,21 @@ from curvwidget.widgets.comparison import predict
 from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.explorer_state import ExplorerState
 from curvwidget.widgets.explorer_views import ExplorerViews
-from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.export.saved import SavedState
 from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
 from curvwidget.widgets.remarks import descent_words, minima_words, remark
 from curvwidget.widgets.request import Follow, Request
 from curvwidget.widgets.travel_controls import TravelControls
 from curvwidget.widgets.update import Known, Update
+from curvwidget.widgets.working_view import WorkingView
 
-__all__ = ["Explorer"]
+__all__ = ["CACHE_BYTES", "Explorer"]
 
+CACHE_BYTES = 512 * 2**20
 _UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
 
 
-class Explorer(Picture, ExplorerState, ipywidgets.VBox):
+class Explorer(ExplorerState, WorkingView):
     """Linked views of the loss around one point.
 
     All state can be read, and what is a wish can be set, from Python: `request`, `directions`, `probe`. The rest are results;
@@ -55,6 +55,7 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
     """
 
     _picture_width = 1200
+    _named = "explorer"
 
     request = traitlets.Instance(Request)
     """What is asked; setting it asks."""
@@ -71,6 +72,7 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         seed: int = 0,
         checkpoints: Iterable[Checkpoint] = (),
         saved: SavedState | None = None,
+        cache_bytes: int = CACHE_BYTES,
         executor: Executor | None = None,
     ) -> None:
         """Build the views and begin to compute.
@@ -81,6 +83,8 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             seed: Seed of eigensolver, probes and planes.
             checkpoints: Points of a training run, each in a form that `read_checkpoint` takes.
             saved: What to show in place of ``request``, all of it known; nothing is computed until something else is asked.
+            cache_bytes: Memory for what was found before (slices, curvatures, samples, what is known of other points): asked
+                again, it is there at once; beyond the bound, what was not asked for longest is forgotten.
             executor: Where to compute; None for a thread of the explorer's own.
 
         Raises:
@@ -93,8 +97,9 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             raise ValueError("objective must have at least two parameters to span a plane, got one")
         self.objective = objective
         self.checkpoints = checkpoint_places(objective, checkpoints)
-        self._itinerary = Itinerary(self.checkpoints)
-        self._answerers = Answerers(objective, seed=seed, checkpoints=self.checkpoints)
+        kept = Kept(check_count("cache_bytes", cache_bytes, minimum=0))
+        self._itinerary = Itinerary(self.checkpoints, kept)
+        self._answerers = Answerers(objective, seed=seed, checkpoints=self.checkpoints, kept=kept)
         self._shown_place: Place | None = None  # that of the slice; a new place has none yet
         self._worker: Worker[Request | Follow, Update] = Worker(
             self._respond, on_result=self._on_update, on_end=self._on_end, executor=executor
@@ -110,7 +115,7 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         self.travel = TravelControls(
             on_place=self.go_to, on_back=self.go_back, on_follow=self.follow, checkpoints=self.checkpoints
         )
-        self.controls = Controls(
+        self.controls = self._panel = Controls(
             request,
             on_request=self._ask,
             on_new_plane=self.new_random_plane,
@@ -195,24 +200,6 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
         """All points there are to go to, besides the objective's own θ."""
         return tuple(self._itinerary.places)
 
-    def cancel(self) -> None:
-        """Stop computing; what is drawn stays."""
-        with self._worker.lock:
-            self._worker.cancel()
-            if self._worker.busy:
-                self.controls.show_work("cancelling …", self.controls.progress.value, busy=False)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all is computed.
-
-        Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Returns:
-            Whether it is.
-        """
-        return self._worker.wait(timeout)
-
     def save(self, path: str | PathLike[str]) -> None:
         """Write what is asked, found and shown to a file, without pickle.
 
@@ -268,20 +255,6 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             Path(path).write_text(page, encoding="utf-8")
         return page
 
-    def close(self) -> None:
-        """Stop computing and remove the views."""
-        if "_worker" in self.__dict__:  # not where __init__ refused its arguments: Python closes what is left of the widget
-            self._worker.close()
-        super().close()
-
-    def __enter__(self) -> Explorer:
-        """Return the explorer, to be closed at the end of the block."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the explorer."""
-        self.close()
-
     # What follows from it
 
     @traitlets.observe("request")
@@ -321,11 +294,6 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             if picked is not None and (self.eigenpairs is None or self._eigen_axis(picked) not in request.axes):
                 self.spectrum_plot.selected = None
             self._begin(request)
-
-    def _begin(self, job: Request | Follow) -> None:
-        self.state, self.error = "computing", None
-        self.controls.show_work("…", 0.0, busy=True)
-        self._worker.submit(job)
 
     def _arrive(self, place: Place | None) -> None:
         # What is shown of the old place goes, except the picture, until there is another one.
@@ -472,18 +440,7 @@ class Explorer(Picture, ExplorerState, ipywidgets.VBox):
             self._predicted_from = basis
 
     def _on_end(self, job: Request | Follow, end: End) -> None:
-        request = job.request if isinstance(job, Follow) else job
         self.loss_map.status = ""
-        self.error = end.failure
         if end.state == "complete":
-            self.state = "idle"
-            self._show_numbers(request)
-            self.controls.show_work("done", 1.0, busy=False)
-        elif end.state == "cancelled":
-            self.state = "cancelled"
-            self.controls.show_work("cancelled", self.controls.progress.value, busy=False)
-        else:
-            self.state = "failed"
-            message = end.failure.message if end.failure is not None else "failed"
-            self.controls.show_work("failed", 0.0, busy=False)
-            self.views.fail(f"{message} (the full traceback is in explorer.error.traceback)")
+            self._show_numbers(job.request if isinstance(job, Follow) else job)
+        self._finish(end)

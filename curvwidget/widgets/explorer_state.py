@@ -10,18 +10,17 @@ from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, Proje
 from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.directions import Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
-from curvwidget.runs import Failure
 from curvwidget.slices import Descent, LossSlice
 from curvwidget.widgets.update import Known, Update
+from curvwidget.widgets.working_view import WorkState
 
 __all__ = ["ExplorerState"]
 
 _KNOWN = tuple(field.name for field in dataclasses.fields(Known))
 _OF_THE_PLANE = ("curvature", "trajectory", "minima")
-_STATES = ("idle", "computing", "cancelled", "failed")
 
 
-class ExplorerState(traitlets.HasTraits):
+class ExplorerState(WorkState):
     """The explorer's results. They change as its worker finds them, on its thread."""
 
     slice = traitlets.Instance(LossSlice, allow_none=True)
@@ -50,10 +49,6 @@ class ExplorerState(traitlets.HasTraits):
     """The curvatures of random planes, so far."""
     prediction = traitlets.Instance(ProjectionPrediction, allow_none=True)
     """What trace and tr(H²) predict for random planes."""
-    state = traitlets.Enum(_STATES, default_value="idle")
-    """``"idle"``, ``"computing"``, ``"cancelled"`` or ``"failed"``."""
-    error = traitlets.Instance(Failure, allow_none=True)
-    """What went wrong, with the full traceback; None where nothing did."""
 
     @property
     def known(self) -> Known:

@@ -135,14 +135,6 @@ class ExplorerViews:
             self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
             self.verdict_bar.facts, self.verdict_bar.notes = [], []
 
-    def fail(self, message: str) -> None:
-        """Say what went wrong.
-
-        Args:
-            message: In words.
-        """
-        self.verdict_bar.sentence, self.verdict_bar.kind = message, "error"
-
 
 # The checkpoints by their numbers, of which the map has room for the first and the last.
 def _way(state: ExplorerState) -> list[tuple[float, float, str]]:

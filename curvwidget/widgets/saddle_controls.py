@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import ipywidgets
 
+from curvwidget.widgets.request_panel import RequestPanel
 from curvwidget.widgets.saddle_request import SaddleRequest
 
 __all__ = ["SaddleControls"]
@@ -19,7 +19,7 @@ _WIDE = {"width": "auto"}
 _LABEL = {"description_width": "72px"}
 
 
-class SaddleControls(ipywidgets.VBox):
+class SaddleControls(RequestPanel[SaddleRequest]):
     """The panel at the demo's left.
 
     What the controls say as a whole is a `SaddleRequest`; `on_request` is called whenever a user changes one of them.
@@ -43,9 +43,6 @@ class SaddleControls(ipywidgets.VBox):
             on_cancel: Called when the work shall stop.
             below: What stands below the controls.
         """
-        self._on_request = on_request
-        self._quiet = True
-        self._request = request
         self.size = ipywidgets.SelectionSlider(
             options=[("3", 3)], description="N", continuous_update=False, style=_LABEL, layout=_WIDE,
             tooltip="Number of parameters; one direction is flat",
@@ -67,56 +64,14 @@ class SaddleControls(ipywidgets.VBox):
         self.next_plane = ipywidgets.Button(
             description="Next random plane", icon="step-forward", layout=_WIDE, tooltip="Show the next of the random planes"
         )
-        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="auto", height="14px"))
-        self.doing = ipywidgets.Label("", layout=_WIDE)
-        self.cancel = ipywidgets.Button(
-            description="Cancel", icon="stop", disabled=True, layout=_WIDE, tooltip="Stop the computation; what is drawn stays"
-        )
-        self._write(request)
         for control in (self.size, self.negative, self.outlier_size, self.planes):
             control.observe(lambda _: self._changed(), "value")
         self.new_planes.on_click(lambda _: on_new_planes())
         self.next_plane.on_click(lambda _: self._show_next())
-        self.cancel.on_click(lambda _: on_cancel())
         controls = [self.size, self.negative, self.outlier_size, self.planes, self.next_plane, self.new_planes]
-        super().__init__(
-            [*controls, self.progress, self.doing, self.cancel, *below],
-            layout=ipywidgets.Layout(width="236px", min_width="236px", flex="0 0 236px"),
-        )
-        self._quiet = False
-
-    def show_request(self, request: SaddleRequest) -> None:
-        """Let the controls say what is asked, without asking.
-
-        Args:
-            request: What is asked.
-        """
-        with self._silence():
-            self._write(request)
-
-    def show_work(self, doing: str, progress: float, *, busy: bool) -> None:
-        """Show what is being done.
-
-        Args:
-            doing: In words.
-            progress: Share of it, in [0, 1].
-            busy: Whether there is something to cancel.
-        """
-        self.progress.value = progress
-        self.progress.bar_style = "" if busy else "success"
-        self.doing.value = doing
-        self.cancel.disabled = not busy
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
+        super().__init__(request, controls, on_request=on_request, on_cancel=on_cancel, below=below, width="236px")
 
     def _write(self, request: SaddleRequest) -> None:
-        self._request = request
         outliers = [
             ("none" if size == 1 else f"{request.outliers} × {size:g}", size) for size in _with(_OUTLIERS, request.outlier_size)
         ]
@@ -125,11 +80,9 @@ class SaddleControls(ipywidgets.VBox):
         _offer(self.planes, [(f"{count:,}", count) for count in _with(_PLANES, request.planes)], request.planes)
         self.negative.value = request.negative
 
-    def _changed(self) -> None:
-        if self._quiet:
-            return
+    def _read(self) -> SaddleRequest:
         planes = int(self.planes.value)
-        request = dataclasses.replace(
+        return dataclasses.replace(
             self._request,
             n_parameters=int(self.size.value),
             negative=float(self.negative.value),
@@ -137,8 +90,6 @@ class SaddleControls(ipywidgets.VBox):
             planes=planes,
             shown=min(self._request.shown, planes - 1),
         )
-        if request != self._request:
-            self._on_request(request)
 
     def _show_next(self) -> None:
         self._on_request(dataclasses.replace(self._request, shown=(self._request.shown + 1) % self._request.planes))

@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from types import TracebackType
 from typing import Any
 
 import ipywidgets
 import traitlets
 
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample
-from curvwidget.runs import End, Executor, Failure, Worker
+from curvwidget.runs import End, Executor, Worker
 from curvwidget.slices import LossSlice
 from curvwidget.widgets.curvature_plot import CurvaturePlot
-from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.saddle_answer import SaddleAnswerer, SaddlePoint, SaddleUpdate
 from curvwidget.widgets.saddle_controls import SaddleControls
@@ -24,14 +22,14 @@ from curvwidget.widgets.saddle_table import demo_table
 from curvwidget.widgets.saddle_words import demo_facts, demo_sentence, shape
 from curvwidget.widgets.spectrum_bars import spectrum_bars
 from curvwidget.widgets.verdict_bar import VerdictBar
+from curvwidget.widgets.working_view import WorkingView
 
 __all__ = ["SaddleDemo"]
 
 _UPDATES_PER_SECOND = 4  # of the growing statistics: a thousand points take their time to be drawn
-_STATES = ("idle", "computing", "cancelled", "failed")
 
 
-class SaddleDemo(Picture, ipywidgets.VBox):
+class SaddleDemo(WorkingView):
     """One saddle, seen through random planes and through the plane of its Hessian's extreme eigenvectors.
 
     The loss is that of `curvwidget.zoo.saddle_loss`, whose spectrum the controls set. Everything seen is computed from it: each
@@ -46,6 +44,7 @@ class SaddleDemo(Picture, ipywidgets.VBox):
     """
 
     _picture_width = 1200
+    _named = "demo"
 
     request = traitlets.Instance(SaddleRequest)
     """What is asked; setting it asks."""
@@ -59,10 +58,6 @@ class SaddleDemo(Picture, ipywidgets.VBox):
     """The random plane shown, along the same directions at unit length."""
     hessian_slice = traitlets.Instance(LossSlice, allow_none=True)
     """The plane of the eigenvectors of λ_max and λ_min."""
-    state = traitlets.Enum(_STATES, default_value="idle")
-    """``"idle"``, ``"computing"``, ``"cancelled"`` or ``"failed"``."""
-    error = traitlets.Instance(Failure, allow_none=True)
-    """What went wrong, with the full traceback; None where nothing did."""
 
     def __init__(
         self,
@@ -99,7 +94,7 @@ class SaddleDemo(Picture, ipywidgets.VBox):
         self.hessian_map = LossMap(scale="difference", title="the Hessian's plane", layout=fill)
         self.curvature_plot = CurvaturePlot(height=200)
         self.spectrum, self.table = ipywidgets.HTML(), ipywidgets.HTML()
-        self.controls = SaddleControls(
+        self.controls = self._panel = SaddleControls(
             request, on_request=self._ask, on_new_planes=self.new_planes, on_cancel=self.cancel, below=[self.spectrum]
         )
         super().__init__([self.verdict_bar, self._lay_out()], layout=ipywidgets.Layout(width="100%"))
@@ -136,38 +131,6 @@ class SaddleDemo(Picture, ipywidgets.VBox):
         """Draw all random planes anew."""
         self._ask(dataclasses.replace(self.request, seed=secrets.randbelow(10**6), shown=0))
 
-    def cancel(self) -> None:
-        """Stop computing; what is drawn stays."""
-        with self._worker.lock:
-            self._worker.cancel()
-            if self._worker.busy:
-                self.controls.show_work("cancelling …", self.controls.progress.value, busy=False)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all is computed.
-
-        Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Returns:
-            Whether it is.
-        """
-        return self._worker.wait(timeout)
-
-    def close(self) -> None:
-        """Stop computing and remove the views."""
-        if "_worker" in self.__dict__:  # not where __init__ refused its arguments: Python closes what is left of the widget
-            self._worker.close()
-        super().close()
-
-    def __enter__(self) -> SaddleDemo:
-        """Return the demo, to be closed at the end of the block."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the demo."""
-        self.close()
-
     # What follows from it
 
     @traitlets.observe("request")
@@ -180,9 +143,7 @@ class SaddleDemo(Picture, ipywidgets.VBox):
                 self.request = request  # comes back here
                 return
             self.controls.show_request(request)
-            self.state, self.error = "computing", None
-            self.controls.show_work("…", 0.0, busy=True)
-            self._worker.submit(request)
+            self._begin(request)
 
     def _on_plane_selected(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
@@ -244,18 +205,6 @@ class SaddleDemo(Picture, ipywidgets.VBox):
             plot.sample = self.sample
 
     def _on_end(self, request: SaddleRequest, end: End) -> None:
-        self.error = end.failure
-        if end.state == "complete":
-            self.state = "idle"
+        if end.state != "failed":
             self._show_numbers()
-            self.controls.show_work("done", 1.0, busy=False)
-        elif end.state == "cancelled":
-            self.state = "cancelled"
-            self._show_numbers()
-            self.controls.show_work("cancelled", self.controls.progress.value, busy=False)
-        else:
-            self.state = "failed"
-            message = end.failure.message if end.failure is not None else "failed"
-            self.controls.show_work("failed", 0.0, busy=False)
-            self.verdict_bar.sentence = f"{message} (the full traceback is in demo.error.traceback)"
-            self.verdict_bar.kind = "error"
+        self._finish(end)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, cast
 
 import ipywidgets
@@ -16,12 +15,13 @@ from curvwidget.curvature import ProjectedCurvature, project_curvature
 from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
-from curvwidget.runs import End, Executor, Failure, Worker
+from curvwidget.runs import End, Executor, Worker
 from curvwidget.slices import LossSlice, stream_slice
 from curvwidget.widgets.explorer import Explorer
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.loss_packet import Scale
 from curvwidget.widgets.verdict_bar import VerdictBar
+from curvwidget.widgets.working_view import WorkingView
 
 __all__ = ["SideBySide"]
 
@@ -43,7 +43,7 @@ class _Plane:
 _Job = tuple[_Plane, Tensor]  # the plane, and θ in its middle
 
 
-class SideBySide(ipywidgets.VBox):
+class SideBySide(WorkingView):
     """An explorer's slice, and beside it the same points of another loss: same axes, same colours, one probe.
 
     The other loss is of the same parameters: that on test data, say, or with another criterion. Whatever plane the explorer shows
@@ -64,8 +64,6 @@ class SideBySide(ipywidgets.VBox):
     """The other loss on the plane that the explorer shows, the finest so far."""
     curvature = traitlets.Instance(ProjectedCurvature, allow_none=True)
     """The projected curvature of the other loss on that plane."""
-    error = traitlets.Instance(Failure, allow_none=True)
-    """What went wrong, with the full traceback; None where nothing did."""
 
     def __init__(
         self,
@@ -120,17 +118,6 @@ class SideBySide(ipywidgets.VBox):
             view.observe(self._on_own_map, ["probe", "scale"])
         self._follow(explorer.slice)
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the other loss is computed on the plane shown.
-
-        Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Returns:
-            Whether it is.
-        """
-        return self._worker.wait(timeout)
-
     def close(self) -> None:
         """Stop following the explorer and remove the maps."""
         if self.__dict__.get("_links"):  # not where __init__ refused its arguments, nor once more when Python forgets the widget
@@ -138,16 +125,7 @@ class SideBySide(ipywidgets.VBox):
             self.explorer.loss_map.unobserve(self._on_explorers_map, ["probe", "scale"])
             while self._links:
                 self._links.pop().unlink()
-            self._worker.close()
         super().close()
-
-    def __enter__(self) -> SideBySide:
-        """Return the view, to be closed at the end of the block."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the view."""
-        self.close()
 
     def _on_slice(self, change: dict[str, Any]) -> None:
         self._follow(change["new"])
@@ -159,11 +137,11 @@ class SideBySide(ipywidgets.VBox):
         with self._worker.lock:
             before, self._asked = self._asked, _Plane(plane.directions, plane.span, resolution)
             if self._asked != before:
-                self.slice = self.curvature = self.error = None
+                self.slice = self.curvature = None
                 self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
             self._show()
-        if self._asked != before:
-            self._worker.submit((self._asked, self.explorer.center.theta))
+            if self._asked != before:
+                self._begin((self._asked, self.explorer.center.theta))
 
     def _on_explorers_map(self, change: dict[str, Any]) -> None:
         for view in self.maps:
@@ -188,10 +166,7 @@ class SideBySide(ipywidgets.VBox):
         self._show()
 
     def _on_end(self, job: _Job, end: End) -> None:
-        self.error = end.failure
-        if end.failure is not None:
-            self.verdict_bar.sentence = f"{end.failure.message} (the full traceback is in .error.traceback)"
-            self.verdict_bar.kind = "error"
+        self._finish(end)
 
     def _show(self) -> None:
         planes, curvatures = (self.explorer.slice, self.slice), (self.explorer.curvature, self.curvature)
