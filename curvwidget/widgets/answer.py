@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
+import sys
 from collections.abc import Generator, Iterator, Sequence
 
-import numpy as np
-
-from curvwidget.curvature import ProjectionSample, TraceEstimate, project_curvature, stream_projections, stream_trace
+from curvwidget.curvature import ProjectionSample, TraceEstimate, stream_projections, stream_trace
 from curvwidget.curvature.agreement import METHOD_NAMES
 from curvwidget.curvature.normalized_trace import stream_normalized_trace
 from curvwidget.curvature.number_words import format_uncertain
-from curvwidget.curvature.plane_minima import find_plane_minima
 from curvwidget.curvature.trace import TraceMethod
-from curvwidget.directions import (
-    Directions,
-    Normalization,
-    blend_directions,
-    directions_between,
-    directions_from_eigenpairs,
-    gradient_direction,
-    place_checkpoints,
-    random_directions,
-    trajectory_directions,
-)
+from curvwidget.directions import Normalization, directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity, stream_eigenpairs, stream_spectral_density
 from curvwidget.objective import Objective
-from curvwidget.slices import LossSlice, span_from_curvature, stream_descent, stream_slice
-from curvwidget.widgets.axis_sources import AxisSource, CheckpointAxis, EigenAxis, GradientAxis, RandomAxis, TrajectoryAxis
+from curvwidget.runs import Kept, bytes_of
+from curvwidget.slices import stream_descent
 from curvwidget.widgets.kept_stream import KeptStream
+from curvwidget.widgets.pictures import Pictures
 from curvwidget.widgets.places import Place
 from curvwidget.widgets.request import Follow, Request
 from curvwidget.widgets.update import Known, Update
@@ -37,8 +26,6 @@ __all__ = ["Answerer"]
 
 _STEPS = 80  # of Lanczos a probe of the spectral density, where memory allows
 _FEWEST_STEPS = 10
-_MOST_MINIMA = 4  # of a plane that are looked for
-_PARALLEL = 1e-8  # of the squared sine between two directions: below it they are one
 _LANCZOS_BYTES = 2**30  # that the vectors of a probe may take
 
 
@@ -46,7 +33,7 @@ class Answerer:
     """Turns requests about one objective into streams of updates.
 
     What a newer request interrupts is taken up where it stopped: eigenpairs, density and the traces that cannot be resumed from
-    their streams, the others and planes from the snapshots that are known.
+    their streams, the others and planes from the snapshots that are known. What is finished is kept.
 
     Attributes:
         objective: The loss at θ.
@@ -60,6 +47,7 @@ class Answerer:
         smallest: int = 1,
         seed: int = 0,
         checkpoints: Sequence[Place] = (),
+        kept: Kept | None = None,
     ) -> None:
         """Say what to answer about.
 
@@ -69,18 +57,32 @@ class Answerer:
             smallest: Eigenpairs from the lower end.
             seed: Seed of eigensolver, probes and planes.
             checkpoints: Points of a training run.
+            kept: Where planes are kept, shared with other points; None keeps them without a bound.
         """
         self.objective = objective
         # Near N = 1 there are not as many eigenpairs as one would like to offer.
         self._largest = max(1, min(largest, objective.n_parameters - 1))
         self._smallest = min(smallest, objective.n_parameters - self._largest)
         self._seed = seed
-        self._checkpoints = tuple(checkpoints)
+        self._kept = Kept(sys.maxsize) if kept is None else kept
+        self._pictures = Pictures(objective, checkpoints=checkpoints, kept=self._kept)
         self._eigenpairs = KeptStream(
             lambda: stream_eigenpairs(objective, largest=self._largest, smallest=self._smallest, seed=seed)
         )
         self._densities: dict[int, KeptStream[SpectralDensity]] = {}
         self._traces: dict[tuple[str, int], KeptStream[TraceEstimate]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that θ, its gradient and what the streams hold may take: of an unfinished one, a vector a product."""
+        vector = self.objective.n_parameters * self.objective.theta.element_size()
+        found: list[Eigenpairs | SpectralDensity | TraceEstimate | None] = [
+            self._eigenpairs.latest,
+            *(stream.latest for stream in self._densities.values()),
+            *(stream.latest for stream in self._traces.values()),
+        ]
+        held = sum(bytes_of(result) + (result.progress < 1) * result.hvps * vector for result in found if result is not None)
+        return 2 * vector + held
 
     def answer(self, request: Request, known: Known) -> Iterator[Update]:
         """Answer one request.
@@ -95,16 +97,12 @@ class Answerer:
         eigenpairs = known.eigenpairs
         if request.needs_eigenpairs and eigenpairs is None:
             eigenpairs = yield from self._find_eigenpairs(picture=True)
-        plane = yield from self._draw(request, eigenpairs)
-        if self._checkpoints and _spans(plane.directions):
-            points = [place.point for place in self._checkpoints]
-            yield Update("checkpoints", 1.0, trajectory=place_checkpoints(self.objective, plane.directions, points))
-        if eigenpairs is None:
+        plane = yield from self._pictures.draw(request, eigenpairs)
+        yield from self._pictures.compare(request, eigenpairs)
+        if known.eigenpairs is None and eigenpairs is None:
             yield from self._find_eigenpairs(picture=False)
         yield from self._compare(request, known)
-        if _spans(plane.directions):
-            minima = find_plane_minima(self.objective, plane, most=_MOST_MINIMA)
-            yield Update("minima of this plane", 1.0, picture=False, minima=minima)
+        yield from self._pictures.find_minima(request, eigenpairs, plane)
 
     def follow(self, errand: Follow, known: Known) -> Iterator[Update]:
         """Go down along the eigenvector of the smallest eigenvalue.
@@ -131,54 +129,6 @@ class Answerer:
                 there = self.objective.theta.add_(lowest.vectors[0], alpha=descent.coordinate)
             yield Update("descent along v₋", descent.progress, descent=descent, destination=there)
 
-    def plane(self, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
-        """Return the directions that a request means.
-
-        Args:
-            request: What is asked.
-            eigenpairs: Both ends of the spectrum, where the request needs them.
-
-        Returns:
-            Two directions.
-        """
-        first, second = (self._axis(axis, request, eigenpairs) for axis in request.axes)
-        plane = Directions.join(first, second)
-        if request.blend == 0 or eigenpairs is None:
-            return plane
-        ends = directions_from_eigenpairs(eigenpairs)
-        return blend_directions(plane, Directions.join(ends[0], ends[len(ends) - 1]), request.blend)
-
-    def _axis(self, axis: AxisSource, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
-        if isinstance(axis, RandomAxis):
-            drawn = random_directions(
-                self.objective,
-                axis.row + 1,
-                distribution=request.distribution,
-                normalization=request.normalization,
-                seed=axis.seed,
-            )
-            return drawn[axis.row]
-        if isinstance(axis, EigenAxis):
-            if eigenpairs is None:
-                raise ValueError("eigenpairs must be known for an eigenvector axis, got None")
-            ends = directions_from_eigenpairs(eigenpairs)
-            if not -len(ends) <= axis.rank < len(ends):
-                raise ValueError(f"rank must be from {-len(ends)} to {len(ends) - 1}, got {axis.rank}")
-            return ends[axis.rank]
-        if isinstance(axis, CheckpointAxis):
-            return self._way_to(axis.index)
-        if isinstance(axis, TrajectoryAxis):
-            points = (place.point for place in self._checkpoints)
-            return trajectory_directions(self.objective, points, axis.row + 1)[axis.row]
-        return gradient_direction(self.objective) if isinstance(axis, GradientAxis) else axis.direction
-
-    def _way_to(self, index: int) -> Directions:
-        if index >= len(self._checkpoints):
-            raise ValueError(f"index must be below the number of checkpoints, {len(self._checkpoints)}, got {index}")
-        place = self._checkpoints[index]
-        way = directions_between(self.objective, place.point)
-        return dataclasses.replace(way, labels=(f"to {place.label}",))
-
     def _find_eigenpairs(self, *, picture: bool) -> Generator[Update, None, Eigenpairs]:
         for pairs in self._eigenpairs:
             if pairs.progress >= 1:
@@ -186,27 +136,6 @@ class Answerer:
                 return pairs
             yield Update(f"eigenvectors, {pairs.hvps} products", pairs.progress, picture)
         raise RuntimeError("the search for eigenpairs ended without a result")
-
-    def _draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Generator[Update, None, LossSlice]:
-        objective = self.objective
-        directions = self.plane(request, eigenpairs)
-        curvature = project_curvature(objective, directions)
-        yield Update("curvature", 0.0, curvature=curvature)
-        if isinstance(request.span, str):
-            span: tuple[float, ...] = span_from_curvature(
-                loss=curvature.loss,
-                gradient=curvature.gradient,
-                curvature=np.diag(curvature.matrix),
-                norms=directions.norms,
-                theta_norm=float(objective.theta.double().norm()),
-            )
-        else:
-            span = tuple(request.span)
-        span = tuple(float(f"{half * request.zoom:.2g}") for half in span)
-        for plane in stream_slice(objective, directions, span=span, resolution=request.resolution):
-            size = f"{request.resolution} × {request.resolution}"
-            yield Update(f"slice, {size}", plane.progress, slice=plane)
-        return plane
 
     def _compare(self, request: Request, known: Known) -> Iterator[Update]:
         objective, seed = self.objective, self._seed
@@ -216,19 +145,8 @@ class Answerer:
                 yield Update("trace by Hutchinson", trace.progress, picture=False, trace=trace)
         if request.probes and request.normalization not in (None, "unit"):
             yield from self._scale_trace(request.normalization, request.probes, known)
-        earlier = known.sample
-        if earlier is not None and (earlier.distribution, earlier.normalization) != (request.distribution, request.normalization):
-            earlier = None
-        if request.planes and _unfinished(earlier):
-            for sample in stream_projections(
-                objective,
-                samples=request.planes,
-                distribution=request.distribution,
-                normalization=request.normalization,
-                seed=seed,
-                resume=earlier,
-            ):
-                yield Update(f"{len(sample)} of {request.planes} random planes", sample.progress, picture=False, sample=sample)
+        if request.planes:
+            yield from self._sample(request, known)
         yield from self._find_density(request, known)
         if request.probes and "slices" in methods and _unfinished(known.slice_trace):
             for trace in stream_trace(
@@ -237,6 +155,30 @@ class Answerer:
                 yield Update("trace from slices alone", trace.progress, picture=False, slice_trace=trace)
         if request.probes:
             yield from self._compare_traces(request, known)
+
+    def _sample(self, request: Request, known: Known) -> Iterator[Update]:
+        law = (request.distribution, request.normalization)
+        key = (self.objective, "sample", law)
+        sample: ProjectionSample | None = known.sample
+        if sample is None or (sample.distribution, sample.normalization) != law:
+            sample = self._kept.get(key)
+        drawn = iter(()) if sample is None else iter((sample,))
+        if sample is None or sample.progress < 1 or len(sample) < request.planes:
+            more = stream_projections(
+                self.objective,
+                samples=request.planes,
+                distribution=request.distribution,
+                normalization=request.normalization,
+                seed=self._seed,
+                resume=sample,
+            )
+            drawn = itertools.chain(drawn, more)
+        try:
+            for sample in drawn:
+                yield Update(f"{len(sample)} of {request.planes} random planes", sample.progress, picture=False, sample=sample)
+        finally:  # whoever is interrupted, too, has something to go on with
+            if sample is not None:
+                self._kept.put(key, sample, bytes_of(sample))
 
     def _scale_trace(self, normalization: Normalization, samples: int, known: Known) -> Iterator[Update]:
         # What the plain trace cannot tell: the mean curvature along directions that are normalized by blocks.
@@ -280,11 +222,5 @@ class Answerer:
             yield Update(f"spectrum, {density.hvps} products", density.progress, picture=False, density=density)
 
 
-def _unfinished(result: TraceEstimate | ProjectionSample | SpectralDensity | None) -> bool:
+def _unfinished(result: TraceEstimate | SpectralDensity | None) -> bool:
     return result is None or result.progress < 1
-
-
-# Whether two directions span a plane in which a point has coordinates.
-def _spans(plane: Directions) -> bool:
-    cosines = plane.gram / np.outer(plane.norms, plane.norms)
-    return bool(1 - cosines[0, 1] ** 2 > _PARALLEL)

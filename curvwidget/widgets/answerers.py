@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from curvwidget.objective import Objective
+from curvwidget.runs import Kept
 from curvwidget.widgets.answer import Answerer
 from curvwidget.widgets.places import Place
 
@@ -13,21 +14,28 @@ __all__ = ["Answerers"]
 
 
 class Answerers:
-    """Answerers by place; what they have begun is kept while one is elsewhere."""
+    """Answerers by place; what they have begun is kept while one is elsewhere, as long as there is room.
 
-    def __init__(self, objective: Objective, *, seed: int, checkpoints: Sequence[Place]) -> None:
+    Attributes:
+        kept: What all of them keep together.
+    """
+
+    def __init__(self, objective: Objective, *, seed: int, checkpoints: Sequence[Place], kept: Kept) -> None:
         """Say what to answer about.
 
         Args:
             objective: The loss at the place where it all begins.
             seed: Seed of eigensolver, probes and planes, the same everywhere.
             checkpoints: Points of a training run.
+            kept: Where to keep what they find, and themselves.
         """
+        self.kept = kept
         self._objective = objective
         self._seed = seed
         self._checkpoints = tuple(checkpoints)
         self._lock = threading.Lock()
-        self._made: dict[Place | None, Answerer] = {}
+        self._first = self._make(objective)
+        self._last: tuple[Place | None, Answerer] = None, self._first
 
     def at(self, place: Place | None) -> Answerer:
         """Return the answerer of a place.
@@ -38,8 +46,19 @@ class Answerers:
         Returns:
             The answerer.
         """
+        if place is None:
+            return self._first
         with self._lock:
-            if place not in self._made:
-                there = self._objective if place is None else self._objective.at(place.read(self._objective))
-                self._made[place] = Answerer(there, seed=self._seed, checkpoints=self._checkpoints)
-            return self._made[place]
+            left, answerer = self._last
+            if left is place:
+                return answerer
+            found: Answerer | None = self.kept.get((place, "answerer"))
+            if found is None:
+                found = self._make(self._objective.at(place.read(self._objective)))
+            if left is not None:  # now its size is known: here it was still growing
+                self.kept.put((left, "answerer"), answerer, answerer.nbytes)
+            self._last = place, found
+            return found
+
+    def _make(self, objective: Objective) -> Answerer:
+        return Answerer(objective, seed=self._seed, checkpoints=self._checkpoints, kept=self.kept)

@@ -10,7 +10,7 @@ from curvwidget.directions import Checkpoint, Normalization
 from curvwidget.objective import Objective
 from curvwidget.runs import Executor
 from curvwidget.widgets.axis_sources import RandomAxis
-from curvwidget.widgets.explorer import Explorer
+from curvwidget.widgets.explorer import CACHE_BYTES, Explorer
 from curvwidget.widgets.request import Request
 
 __all__ = ["explore"]
@@ -28,6 +28,7 @@ def explore(
     trace_methods: Sequence[TraceMethod] = ("hutchinson", "slices"),
     spectrum_probes: int = 4,
     checkpoints: Iterable[Checkpoint] = (),
+    cache_bytes: int = CACHE_BYTES,
     executor: Executor | None = None,
 ) -> Explorer:
     """Look at the loss around θ: a map, a surface, cross-sections, and whether they can be believed.
@@ -46,6 +47,8 @@ def explore(
             a third as many as probes and one and a half times as many.
         spectrum_probes: Number of probes for the density of all eigenvalues, each up to 80 products; 0 leaves it out.
         checkpoints: Points of a training run, each in a form that `read_checkpoint` takes; files are read when they are visited.
+        cache_bytes: Memory for what was found before: asked again, it is there at once; beyond the bound, what was not asked for
+            longest is forgotten.
         executor: Where to compute; None for a thread of the explorer's own, `InlineExecutor` to compute in place.
 
     Returns:
@@ -61,4 +64,4 @@ def explore(
         trace_methods=tuple(trace_methods),
         spectrum_probes=spectrum_probes,
     )
-    return Explorer(objective, request=request, seed=seed, checkpoints=checkpoints, executor=executor)
+    return Explorer(objective, request=request, seed=seed, checkpoints=checkpoints, cache_bytes=cache_bytes, executor=executor)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Generic, Protocol, TypeVar
 
 from curvwidget._interrupt import shielded
@@ -27,14 +30,18 @@ class KeptStream(Generic[Snapshot]):
         latest: The last snapshot so far, None before the first.
     """
 
-    def __init__(self, start: Callable[[], Iterator[Snapshot]]) -> None:
+    def __init__(self, start: Callable[[], Iterator[Snapshot]], *, long_step: float = math.inf) -> None:
         """Say how to begin, without beginning.
 
         Args:
             start: Makes the stream.
+            long_step: A step is interrupted at once, and the stream begins anew, where the one before took more seconds than
+                this, or where it is the first and there is such a bound; other interruptions wait for the end of their step.
         """
         self.latest: Snapshot | None = None
         self._start = start
+        self._long_step = long_step
+        self._seconds = 0.0 if long_step == math.inf else math.inf  # that the last step took
         self._stream: Iterator[Snapshot] | None = None
 
     def __iter__(self) -> Iterator[Snapshot]:
@@ -50,8 +57,10 @@ class KeptStream(Generic[Snapshot]):
             if self._stream is None:
                 self._stream = self._start()
             try:
-                with shielded():  # an interruption waits for the end of a step
+                began = time.perf_counter()
+                with shielded() if self._seconds <= self._long_step else nullcontext():
                     self.latest = next(self._stream)
+                self._seconds = time.perf_counter() - began
             except StopIteration:
                 return
             except BaseException:

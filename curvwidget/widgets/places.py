@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from curvwidget.directions import Checkpoint, read_checkpoint
 from curvwidget.objective import Objective
+from curvwidget.runs import Kept, bytes_of
 from curvwidget.widgets.update import Known
 
 __all__ = ["Itinerary", "Place", "checkpoint_places"]
@@ -74,16 +76,17 @@ class Itinerary:
         places: All places, in the order in which they were first named.
     """
 
-    def __init__(self, places: tuple[Place, ...] = ()) -> None:
+    def __init__(self, places: tuple[Place, ...] = (), kept: Kept | None = None) -> None:
         """Begin at the beginning.
 
         Args:
             places: Places that are known before they are visited.
+            kept: Where to keep what is known of a place that was left; None keeps it without a bound.
         """
         self.here: Place | None = None
         self.places: list[Place] = list(places)
         self._way: list[Place | None] = []
-        self._known: dict[Place | None, Known] = {}
+        self._kept = Kept(sys.maxsize) if kept is None else kept
 
     @property
     def can_go_back(self) -> bool:
@@ -105,7 +108,7 @@ class Itinerary:
         Returns:
             What is known of the new place from earlier visits.
         """
-        self._known[self.here] = known
+        self._kept.put((self.here, "known"), known, bytes_of(known))
         if self._way and self._way[-1] is place:
             self._way.pop()  # the way back
         else:
@@ -113,7 +116,8 @@ class Itinerary:
         if place is not None and place not in self.places:
             self.places.append(place)
         self.here = place
-        return self._known.get(place, Known())
+        earlier: Known | None = self._kept.get((place, "known"))
+        return Known() if earlier is None else earlier
 
     def previous(self) -> Place | None:
         """Return the place before this one.

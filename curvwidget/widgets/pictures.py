@@ -1,0 +1,233 @@
+"""The planes that the explorer draws around one point; one that was drawn before is drawn again at no cost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from curvwidget.curvature import ProjectedCurvature, project_curvature
+from curvwidget.curvature.plane_minima import find_plane_minima
+from curvwidget.directions import (
+    Directions,
+    blend_directions,
+    directions_between,
+    directions_from_eigenpairs,
+    gradient_direction,
+    place_checkpoints,
+    random_directions,
+    trajectory_directions,
+)
+from curvwidget.linalg import Eigenpairs
+from curvwidget.objective import Objective
+from curvwidget.runs import Kept, bytes_of
+from curvwidget.slices import LossSlice, span_from_curvature, stream_slice
+from curvwidget.widgets.axis_sources import AxisSource, CheckpointAxis, EigenAxis, GradientAxis, RandomAxis, TrajectoryAxis
+from curvwidget.widgets.kept_stream import KeptStream
+from curvwidget.widgets.places import Place
+from curvwidget.widgets.request import Request
+from curvwidget.widgets.update import Update
+
+__all__ = ["Pictures"]
+
+_MOST_MINIMA = 4  # of a plane that are looked for
+_PARALLEL = 1e-8  # of the squared sine between two directions: below it they are one
+_LONG_STEP = 0.1  # seconds: a step of a slice that takes longer does not hold up whoever asks for something else
+
+Key = tuple[object, ...]
+Result = TypeVar("Result")
+
+
+class Pictures:
+    """Draws planes around one point.
+
+    Directions, curvatures, slices and minima are kept under what they were made from, so that the same plane is the same however
+    one comes to it; the slice that was interrupted last is gone on with.
+
+    Attributes:
+        objective: The loss at θ.
+    """
+
+    def __init__(self, objective: Objective, *, checkpoints: Sequence[Place], kept: Kept) -> None:
+        """Say what to draw.
+
+        Args:
+            objective: The loss at θ.
+            checkpoints: Points of a training run.
+            kept: Where results are kept, shared with other points.
+        """
+        self.objective = objective
+        self._checkpoints = tuple(checkpoints)
+        self._kept = kept
+        # One at a time: besides what it has found, it holds the layers' products that make its evaluations cheap.
+        self._interrupted: tuple[Key, KeptStream[LossSlice]] | None = None
+
+    def draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Generator[Update, None, LossSlice]:
+        """Draw the picture that a request means.
+
+        Args:
+            request: What is asked.
+            eigenpairs: Both ends of the spectrum, where the request needs them.
+
+        Yields:
+            Updates; the first one has the curvature and the coarsest picture, so that nothing stands before it.
+
+        Returns:
+            The slice.
+        """
+        directions, curvature = self.directions(request, eigenpairs), self._curvature(request, eigenpairs)
+        key, span = self._slice_key(request, eigenpairs, curvature), self._span(request, directions, curvature)
+        size = f"{request.resolution} × {request.resolution}"
+        first: ProjectedCurvature | None = curvature
+        for plane in self._slices(
+            key, lambda: stream_slice(self.objective, directions, span=span, resolution=request.resolution)
+        ):
+            yield Update(f"slice, {size}", plane.progress, curvature=first, slice=plane)
+            first = None
+        return plane
+
+    def compare(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[Update]:
+        """Place the checkpoints beside the plane.
+
+        Args:
+            request: What was drawn.
+            eigenpairs: As for `draw`.
+
+        Yields:
+            One update, where there are checkpoints and the plane is none of parallel directions.
+        """
+        directions = self.directions(request, eigenpairs)
+        if not self._checkpoints or not _spans(directions):
+            return
+        points = [place.point for place in self._checkpoints]
+        key = (*self._plane_key(request, eigenpairs), "checkpoints")
+        trajectory = self._keep(key, lambda: place_checkpoints(self.objective, directions, points))
+        yield Update("checkpoints", 1.0, trajectory=trajectory)
+
+    def find_minima(self, request: Request, eigenpairs: Eigenpairs | None, plane: LossSlice) -> Iterator[Update]:
+        """Look for further minima of the plane.
+
+        Args:
+            request: What was drawn.
+            eigenpairs: As for `draw`.
+            plane: The slice.
+
+        Yields:
+            One update, where the plane is none of parallel directions.
+        """
+        if not _spans(plane.directions):
+            return
+        key = (*self._slice_key(request, eigenpairs, self._curvature(request, eigenpairs)), "minima")
+        minima = self._keep(key, lambda: find_plane_minima(self.objective, plane, most=_MOST_MINIMA))
+        yield Update("minima of this plane", 1.0, picture=False, minima=minima)
+
+    def directions(self, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
+        """Return the directions that a request means.
+
+        Args:
+            request: What is asked.
+            eigenpairs: Both ends of the spectrum, where the request needs them.
+
+        Returns:
+            Two directions, the same object each time as long as it is kept.
+        """
+        key = (*self._plane_key(request, eigenpairs), "directions")
+        return self._keep(key, lambda: self._make_directions(request, eigenpairs))
+
+    def _make_directions(self, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
+        first, second = (self._axis(axis, request, eigenpairs) for axis in request.axes)
+        plane = Directions.join(first, second)
+        if request.blend == 0 or eigenpairs is None:
+            return plane
+        ends = directions_from_eigenpairs(eigenpairs)
+        return blend_directions(plane, Directions.join(ends[0], ends[len(ends) - 1]), request.blend)
+
+    def _axis(self, axis: AxisSource, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
+        if isinstance(axis, RandomAxis):
+            drawn = random_directions(
+                self.objective,
+                axis.row + 1,
+                distribution=request.distribution,
+                normalization=request.normalization,
+                seed=axis.seed,
+            )
+            return drawn[axis.row]
+        if isinstance(axis, EigenAxis):
+            if eigenpairs is None:
+                raise ValueError("eigenpairs must be known for an eigenvector axis, got None")
+            ends = directions_from_eigenpairs(eigenpairs)
+            if not -len(ends) <= axis.rank < len(ends):
+                raise ValueError(f"rank must be from {-len(ends)} to {len(ends) - 1}, got {axis.rank}")
+            return ends[axis.rank]
+        if isinstance(axis, CheckpointAxis):
+            return self._way_to(axis.index)
+        if isinstance(axis, TrajectoryAxis):
+            points = (place.point for place in self._checkpoints)
+            return trajectory_directions(self.objective, points, axis.row + 1)[axis.row]
+        return gradient_direction(self.objective) if isinstance(axis, GradientAxis) else axis.direction
+
+    def _way_to(self, index: int) -> Directions:
+        if index >= len(self._checkpoints):
+            raise ValueError(f"index must be below the number of checkpoints, {len(self._checkpoints)}, got {index}")
+        place = self._checkpoints[index]
+        way = directions_between(self.objective, place.point)
+        return dataclasses.replace(way, labels=(f"to {place.label}",))
+
+    def _curvature(self, request: Request, eigenpairs: Eigenpairs | None) -> ProjectedCurvature:
+        key = (*self._plane_key(request, eigenpairs), "curvature")
+        return self._keep(key, lambda: project_curvature(self.objective, self.directions(request, eigenpairs)))
+
+    def _span(self, request: Request, directions: Directions, curvature: ProjectedCurvature) -> tuple[float, ...]:
+        if isinstance(request.span, str):
+            span = span_from_curvature(
+                loss=curvature.loss,
+                gradient=curvature.gradient,
+                curvature=np.diag(curvature.matrix),
+                norms=directions.norms,
+                theta_norm=float(self.objective.theta.double().norm()),
+            )
+        else:
+            span = tuple(request.span)
+        return tuple(float(f"{half * request.zoom:.2g}") for half in span)
+
+    # All that the plane depends on, and nothing else: without a blend the Hessian's ends, say, are of no matter.
+    def _plane_key(self, request: Request, eigenpairs: Eigenpairs | None) -> Key:
+        key: Key = (self.objective, request.axes, request.blend)
+        if any(isinstance(axis, RandomAxis) for axis in request.axes):
+            key += (request.distribution, request.normalization)
+        return (*key, eigenpairs) if request.needs_eigenpairs else key
+
+    def _slice_key(self, request: Request, eigenpairs: Eigenpairs | None, curvature: ProjectedCurvature) -> Key:
+        span = self._span(request, self.directions(request, eigenpairs), curvature)
+        return (*self._plane_key(request, eigenpairs), "slice", span, request.resolution)
+
+    def _keep(self, key: Key, make: Callable[[], Result]) -> Result:
+        found: Result | None = self._kept.get(key)
+        if found is None:
+            found = make()
+            self._kept.put(key, found, bytes_of(found))
+        return found
+
+    def _slices(self, key: Key, start: Callable[[], Iterator[LossSlice]]) -> Iterator[LossSlice]:
+        found: LossSlice | None = self._kept.get(key)
+        if found is not None:
+            yield found
+            return
+        if self._interrupted is None or self._interrupted[0] != key:
+            self._interrupted = key, KeptStream(start, long_step=_LONG_STEP)
+        _, stream = self._interrupted
+        if stream.latest is not None:
+            yield stream.latest
+        for plane in stream:
+            if plane.progress >= 1:
+                self._kept.put(key, plane, bytes_of(plane))
+                self._interrupted = None
+            yield plane
+
+
+# Whether two directions span a plane in which a point has coordinates.
+def _spans(plane: Directions) -> bool:
+    cosines = plane.gram / np.outer(plane.norms, plane.norms)
+    return bool(1 - cosines[0, 1] ** 2 > _PARALLEL)
