@@ -11,6 +11,8 @@ from curvwidget.widgets.axis_sources import (
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.entry import explore
 from curvwidget.widgets.explorer import Explorer
+from curvwidget.widgets.explorer_state import ExplorerState
+from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.export.saved import SavedView
 from curvwidget.widgets.linking import ExplorerLink, link_explorers
 from curvwidget.widgets.loss_map import LossMap
@@ -25,6 +27,7 @@ from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.trace_plot import TracePlot
 from curvwidget.widgets.trajectory_plot import TrajectoryPlot
 from curvwidget.widgets.verdict_bar import VerdictBar
+from curvwidget.widgets.working_view import WorkingView
 
 __all__ = [
     "CheckpointAxis",
@@ -32,9 +35,11 @@ __all__ = [
     "EigenAxis",
     "Explorer",
     "ExplorerLink",
+    "ExplorerState",
     "GradientAxis",
     "LossMap",
     "OwnAxis",
+    "Picture",
     "Place",
     "Profiles",
     "RandomAxis",
@@ -49,6 +54,7 @@ __all__ = [
     "TrajectoryAxis",
     "TrajectoryPlot",
     "VerdictBar",
+    "WorkingView",
     "explore",
     "link_explorers",
 ]

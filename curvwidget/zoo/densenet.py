@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from curvwidget._checks import check_count
 from curvwidget.zoo.activations import Activation, make_activation
+from curvwidget.zoo.seeded import seeded
 
 __all__ = ["DenseNet", "densenet121"]
 
@@ -90,6 +91,5 @@ def densenet121(*, activation: Activation = "relu", classes: int = 10, seed: int
         >>> sum(parameter.numel() for parameter in zoo.densenet121().parameters())
         6956298
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return DenseNet(_BLOCKS, activation=activation, classes=classes)

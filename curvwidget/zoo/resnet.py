@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from curvwidget._checks import check_count
 from curvwidget.zoo.activations import Activation, make_activation
+from curvwidget.zoo.seeded import seeded
 
 __all__ = ["ResNet", "resnet20", "resnet56"]
 
@@ -118,6 +118,5 @@ def resnet56(*, shortcuts: bool = True, activation: Activation = "relu", classes
 
 
 def _seeded(blocks: int, shortcuts: bool, activation: Activation, classes: int, seed: int) -> ResNet:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return ResNet(blocks, shortcuts=shortcuts, activation=activation, classes=classes)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from curvwidget._checks import check_choice, check_count, check_positive
 from curvwidget.objective import Objective
+from curvwidget.zoo.seeded import seeded
 
 __all__ = ["Checkpoint", "Training", "train_model"]
 
@@ -134,8 +135,7 @@ def train_model(
     kept = {round(index * epochs / (count - 1)) for index in range(count)}
     x, y = train
     rows = len(x) if batch_size is None else check_count("batch_size", batch_size)
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(seed)
+    with seeded(seed), torch.enable_grad():
         model = build()
         optimizer = torch.optim.Adam(model.parameters(), lr=check_positive("learning_rate", learning_rate))
         found = [_checkpoint(model, criterion, train, test, 0)]
