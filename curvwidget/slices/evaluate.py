@@ -37,7 +37,7 @@ def slice_loss(
         objective: The loss at θ.
         directions: One, two or three axes.
         span: Half-width of each axis in units of its direction: a number, one an axis, or ``"auto"``: from the curvature along
-            the axes, so that each shows a change of the loss by about a tenth (see `span_from_curvature`).
+            the axes, so that each shows a change of the loss by about a tenth (see `auto_span`).
         resolution: Points on each axis, odd: one number or one an axis.
 
     Returns:

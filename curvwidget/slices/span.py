@@ -12,13 +12,15 @@ from curvwidget._checks import check_positive
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
 
-__all__ = ["auto_span", "check_span", "span_from_curvature"]
+__all__ = ["auto_span", "check_span", "settle_span", "span_from_curvature"]
 
 Array = np.ndarray[Any, Any]
 
 _CHANGE = 0.1  # of the loss: enough to be seen, little enough for the curvature at θ to be what is seen
 _LEAST_CHANGE = 1e-3  # of a loss near zero, where a tenth of it would be rounding
 _ROUGH_STEP = 1e-2  # of ‖θ‖ (or of 1): a difference that is meant to choose a span, not to be shown
+_WALL = 10.0  # times that change: beyond it the picture would show a wall and nothing of what stands before it
+_HALVINGS = 20
 _REACH = 0.5  # a step is at most this share of ‖θ‖ (or of 1 near θ = 0): farther out a local picture says nothing
 
 
@@ -44,24 +46,53 @@ def check_span(span: object, count: int) -> tuple[float, ...]:
 
 
 def auto_span(objective: Objective, directions: Directions) -> tuple[float, ...]:
-    """Choose the half-width of each axis from the projected curvature at θ.
+    """Choose the half-width of each axis from the projected curvature at θ, and shorten it where a wall stands in between.
 
     Args:
         objective: The loss at θ.
-        directions: k directions; costs one HVP each, or two losses where the loss has no second derivative in PyTorch.
+        directions: k directions; costs one HVP each, or two losses where the loss has no second derivative in PyTorch, and the
+            two losses at the ends of each axis.
 
     Returns:
         k half-widths, in units of the directions.
     """
     directions = directions.beside(objective.theta)
     vectors = directions.vectors.double()
-    return span_from_curvature(
+    reach = span_from_curvature(
         loss=objective.loss(),
         gradient=(vectors @ objective.gradient().double()).cpu().numpy(),
         curvature=_curvature_along(objective, directions),
         norms=directions.norms,
         theta_norm=float(objective.theta.double().norm()),
     )
+    return settle_span(objective, directions, reach)
+
+
+def settle_span(objective: Objective, directions: Directions, span: Sequence[float]) -> tuple[float, ...]:
+    """Halve the half-widths at whose ends the loss is far from what the quadratic model says: beyond a wall, NaN or inf.
+
+    Deep networks have them: filter-normalized, half of ‖θ‖ away, a loss of 2 may be one of 100,000, and a picture that reaches
+    so far shows nothing else.
+
+    Args:
+        objective: The loss at θ.
+        directions: k directions.
+        span: k half-widths, as `span_from_curvature` gives them.
+
+    Returns:
+        k half-widths at whose ends the loss changes by at most ten times what was meant: by at most |L|, that is, or 0.01.
+        Costs two losses an axis, and two more for each halving.
+    """
+    change = max(_CHANGE * abs(objective.loss()), _LEAST_CHANGE)
+    settled = []
+    for row, half in enumerate(span):
+        line = objective.along(directions.vectors[row : row + 1])
+        for _ in range(_HALVINGS):
+            if np.all(np.abs(line.at([[-half], [half]]) - objective.loss()) <= _WALL * change):  # false of NaN
+                break
+            half = half / 2
+        settled.append(float(f"{half:.1e}"))
+    return tuple(settled)
 
 
 def _curvature_along(objective: Objective, directions: Directions) -> Array:

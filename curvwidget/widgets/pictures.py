@@ -23,7 +23,7 @@ from curvwidget.directions import (
 from curvwidget.linalg import Eigenpairs
 from curvwidget.objective import Objective
 from curvwidget.runs import Kept, bytes_of
-from curvwidget.slices import LossSlice, span_from_curvature, stream_slice
+from curvwidget.slices import LossSlice, settle_span, span_from_curvature, stream_slice
 from curvwidget.widgets.axis_sources import AxisSource, CheckpointAxis, EigenAxis, GradientAxis, RandomAxis, TrajectoryAxis
 from curvwidget.widgets.kept_stream import KeptStream
 from curvwidget.widgets.places import Place
@@ -78,7 +78,7 @@ class Pictures:
             The slice.
         """
         directions, curvature = self.directions(request, eigenpairs), self._curvature(request, eigenpairs)
-        key, span = self._slice_key(request, eigenpairs, curvature), self._span(request, directions, curvature)
+        key, span = self._slice_key(request, eigenpairs, curvature), self._span(request, eigenpairs, curvature)
         size = f"{request.resolution} × {request.resolution}"
         first: ProjectedCurvature | None = curvature
         for plane in self._slices(
@@ -179,18 +179,23 @@ class Pictures:
         key = (*self._plane_key(request, eigenpairs), "curvature")
         return self._keep(key, lambda: project_curvature(self.objective, self.directions(request, eigenpairs)))
 
-    def _span(self, request: Request, directions: Directions, curvature: ProjectedCurvature) -> tuple[float, ...]:
+    def _span(self, request: Request, eigenpairs: Eigenpairs | None, curvature: ProjectedCurvature) -> tuple[float, ...]:
         if isinstance(request.span, str):
-            span = span_from_curvature(
-                loss=curvature.loss,
-                gradient=curvature.gradient,
-                curvature=np.diag(curvature.matrix),
-                norms=directions.norms,
-                theta_norm=float(self.objective.theta.double().norm()),
-            )
+            key = (*self._plane_key(request, eigenpairs), "span")
+            span = self._keep(key, lambda: self._reach(self.directions(request, eigenpairs), curvature))
         else:
             span = tuple(request.span)
         return tuple(float(f"{half * request.zoom:.2g}") for half in span)
+
+    def _reach(self, directions: Directions, curvature: ProjectedCurvature) -> tuple[float, ...]:
+        reach = span_from_curvature(
+            loss=curvature.loss,
+            gradient=curvature.gradient,
+            curvature=np.diag(curvature.matrix),
+            norms=directions.norms,
+            theta_norm=float(self.objective.theta.double().norm()),
+        )
+        return settle_span(self.objective, directions, reach)
 
     # All that the plane depends on, and nothing else: without a blend the Hessian's ends, say, are of no matter.
     def _plane_key(self, request: Request, eigenpairs: Eigenpairs | None) -> Key:
@@ -200,7 +205,7 @@ class Pictures:
         return (*key, eigenpairs) if request.needs_eigenpairs else key
 
     def _slice_key(self, request: Request, eigenpairs: Eigenpairs | None, curvature: ProjectedCurvature) -> Key:
-        span = self._span(request, self.directions(request, eigenpairs), curvature)
+        span = self._span(request, eigenpairs, curvature)
         return (*self._plane_key(request, eigenpairs), "slice", span, request.resolution)
 
     def _keep(self, key: Key, make: Callable[[], Result]) -> Result:

@@ -190,6 +190,18 @@ def test_auto_span_with_neither_slope_nor_curvature_is_finite() -> None:
     assert cw.slice_loss(objective, cw.own_directions(objective, torch.eye(2)), resolution=3).span[1] == 0.5
 
 
+def test_auto_span_stops_before_a_wall_that_the_curvature_does_not_tell_of() -> None:
+    # At θ the first axis bends by 0.02, which would reach to ½; but from 0.1 on it is a wall, and from 0.01 on the second is NaN.
+    def loss(t: torch.Tensor) -> torch.Tensor:
+        return 1 + 0.01 * t[0] ** 2 + 1e6 * torch.relu(t[0].abs() - 0.1) ** 3 + 0 * torch.log(0.01 - t[1]) + 0.01 * t[1] ** 2
+
+    objective = cw.Objective.from_function(loss, torch.zeros(2, dtype=torch.float64))
+    plane = cw.slice_loss(objective, cw.own_directions(objective, torch.eye(2)), resolution=3)
+    assert plane.span[0] == pytest.approx(0.5 / 2**3, rel=0.05)  # at 0.125 the wall adds 16, at 0.0625 nothing yet
+    assert plane.span[1] == pytest.approx(0.5 / 2**6, rel=0.05)
+    assert np.isfinite(plane.values).all()
+
+
 def test_a_symmetric_axis_is_exact_for_awkward_spans() -> None:
     axis = symmetric_axis(0.1 + 0.2, 7)
     assert axis[-1] == 0.1 + 0.2
