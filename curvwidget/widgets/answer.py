@@ -162,7 +162,7 @@ class Answerer:
         sample: ProjectionSample | None = known.sample
         if sample is None or (sample.distribution, sample.normalization) != law:
             sample = self._kept.get(key)
-        drawn = iter(()) if sample is None else iter((sample,))
+        drawn = iter(()) if sample is None or sample is known.sample else iter((sample,))
         if sample is None or sample.progress < 1 or len(sample) < request.planes:
             more = stream_projections(
                 self.objective,

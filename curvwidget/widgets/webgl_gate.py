@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipywidgets
 import traitlets
 
 from curvwidget.widgets.base import BaseWidget, bundle
@@ -10,7 +11,7 @@ __all__ = ["WebGLGate"]
 
 
 class WebGLGate(BaseWidget):
-    """A widget without size that tells whether the browser has WebGL, once it is shown in one.
+    """A widget without size that tells whether the browser has WebGL, and keeps ipyvolume's figure quick to redraw.
 
     Example:
         >>> from curvwidget.widgets.webgl_gate import WebGLGate
@@ -32,4 +33,11 @@ class WebGLGate(BaseWidget):
 
     - Type: str
     - Default: empty
+    """
+
+    figure = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+    """A figure of ipyvolume whose meshes keep their shaders when their points change: compiling takes tenths of a second.
+
+    - Type: `ipyvolume.Figure` or None
+    - Default: None
     """

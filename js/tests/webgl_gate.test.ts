@@ -17,7 +17,7 @@ describe("a browser with WebGL", () => {
 
 describe("a browser without WebGL", () => {
   it("is told of to Python, once", () => {
-    const model = new FakeModel<GateTraits>({ supported: null, reason: "" });
+    const model = new FakeModel<GateTraits>({ supported: null, reason: "", figure: null });
     vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
     const el = document.createElement("div");
     widget.render({ model: model.any, el } as never);
