@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.ndimage
-import scipy.optimize
 
 from curvwidget._checks import check_count
 from curvwidget._results import ArrayResult
-from curvwidget.curvature.project import project_curvature
+from curvwidget.curvature.plane_descent import PlaneDescent, low_points
+from curvwidget.curvature.projected import ProjectedCurvature
+from curvwidget.directions import Directions
 from curvwidget.objective import Objective
 from curvwidget.slices import LossSlice
 
-__all__ = ["PlaneMinima", "find_plane_minima"]
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+__all__ = ["PlaneMinima", "describe_minima", "find_plane_minima"]
 
 Array = np.ndarray[Any, Any]
-
-_ITERATIONS = 20  # of the descent from a point of the grid
-_NEAR = 0.5  # steps of the grid within which two minima are one, or one is the centre itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,11 @@ class PlaneMinima(ArrayResult):
         errors: Bounds on the numerical errors of the curvatures ``(M,)``.
         evaluations: Loss evaluations spent, gradients among them.
         hvps: Hessian-vector products spent.
+        verdicts: What the plane looks like there by these curvatures, as `ProjectedCurvature.verdict` says it: "minimum", or
+            another one where a kink or a higher derivative holds the loss up.
+        distances: How far from θ they lie, ‖Δθ‖ ``(M,)``.
+        span: How far they were looked for, from −span to span on each axis.
+        progress: Share of the search that is done, in [0, 1].
     """
 
     coordinates: Array
@@ -44,18 +50,85 @@ class PlaneMinima(ArrayResult):
     errors: Array
     evaluations: int
     hvps: int
+    verdicts: tuple[str, ...]
+    distances: Array
+    span: tuple[float, ...]
+    progress: float = 1.0
 
     def __len__(self) -> int:
         """Return their number, M."""
         return len(self.losses)
 
+    def within(self, span: Sequence[float]) -> Array:
+        """Say which of them lie within a picture.
+
+        Args:
+            span: Half-width of each of its axes.
+
+        Returns:
+            ``(M,)`` bool.
+        """
+        return np.asarray(np.all(np.abs(self.coordinates) <= np.asarray(span), axis=1))
+
+    def join(self, other: PlaneMinima, *, near: Sequence[float]) -> PlaneMinima:
+        """Add minima of the same plane that were found in another way.
+
+        Args:
+            other: The other minima.
+            near: How close on each axis two minima are one.
+
+        Returns:
+            All of them, the lowest first.
+        """
+        apart = np.abs(other.coordinates[:, None] - self.coordinates[None]) > np.asarray(near)
+        new = np.flatnonzero(apart.any(axis=2).all(axis=1))
+        order = np.argsort(np.concatenate([self.losses, other.losses[new]]), kind="stable")
+        arrays = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)[new]])[order]
+            for name in ("coordinates", "losses", "principal", "gradient_norms", "errors", "distances")
+        }
+        verdicts = (*self.verdicts, *(other.verdicts[index] for index in new))
+        return replace(
+            self,
+            **arrays,
+            verdicts=tuple(verdicts[index] for index in order),
+            evaluations=self.evaluations + other.evaluations,
+            hvps=self.hvps + other.hvps,
+            span=tuple(float(far) for far in np.maximum(self.span, other.span)),
+            progress=min(self.progress, other.progress),
+        )
+
+    def to_xarray(self) -> Dataset:
+        """Return the minima as a labelled data set.
+
+        Returns:
+            A `Dataset` over ``minimum``, with ``coordinates``, ``loss``, ``principal``, ``error``, ``gradient_norm``,
+            ``distance`` and ``verdict``.
+        """
+        from xarray import Dataset
+
+        over = ("minimum",)
+        return Dataset(
+            {
+                "coordinates": (("minimum", "direction"), self.coordinates, {"units": "lengths of the direction"}),
+                "loss": (over, self.losses),
+                "principal": (("minimum", "order"), self.principal),
+                "error": (over, self.errors),
+                "gradient_norm": (over, self.gradient_norms),
+                "distance": (over, self.distances),
+                "verdict": (over, list(self.verdicts)),
+            },
+            attrs={"span": self.span, "evaluations": self.evaluations, "hvps": self.hvps, "progress": self.progress},
+        )
+
 
 def find_plane_minima(objective: Objective, plane: LossSlice, *, most: int = 5) -> PlaneMinima:
     """Find the minima of a slice over two directions, besides its centre.
 
-    Points of the grid that are lower than their eight neighbours are starting points, the lowest first; from each the loss is
+    Points of the grid that are no higher than their eight neighbours are starting points, the lowest first; from each the loss is
     minimized within the plane (L-BFGS-B on slope and loss). What leads out of the slice, to the centre or to one that was found
-    already is left out. A grid too coarse for a minimum does not find it.
+    already is left out; of two minima the loss is higher somewhere between them. A grid too coarse for a minimum does not find
+    it; `find_minima_around` looks farther.
 
     Args:
         objective: The loss at the centre of the slice.
@@ -70,10 +143,9 @@ def find_plane_minima(objective: Objective, plane: LossSlice, *, most: int = 5) 
 
     Example:
         >>> import torch, curvwidget as cw
-        >>> from curvwidget.curvature.plane_minima import find_plane_minima
         >>> wells = cw.Objective.from_function(lambda t: (t[0] ** 2 - 1) ** 2 + t[1] ** 2, torch.zeros(2, dtype=torch.float64))
         >>> plane = cw.slice_loss(wells, cw.own_directions(wells, torch.eye(2)), span=1.5, resolution=11)
-        >>> found = find_plane_minima(wells, plane)
+        >>> found = cw.find_plane_minima(wells, plane)
         >>> found.coordinates.round(3).tolist(), found.principal.round(2).tolist()
         ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 8.0], [2.0, 8.0]])
     """
@@ -82,56 +154,48 @@ def find_plane_minima(objective: Objective, plane: LossSlice, *, most: int = 5) 
     if plane.directions.n_parameters != objective.n_parameters:
         raise ValueError(f"plane must be of length N = {objective.n_parameters}, got {plane.directions.n_parameters}")
     most = check_count("most", most, minimum=0)
-    theta, vectors = objective.theta, plane.directions.vectors
-    spans = np.array(plane.span)
-    evaluations = 0
+    descent, bounds = PlaneDescent(objective, plane.directions), np.array(plane.span)
+    found: list[tuple[Array, ProjectedCurvature]] = []
+    for start in low_points(plane)[:most]:
+        place = descent.from_grid(plane, start, bounds)
+        if place is not None and descent.is_new(place, [other for other, _ in found], plane):
+            found.append((place, descent.curvature(place)))
+    return describe_minima(descent, found, plane.directions, plane.span)
 
-    def slope_and_loss(shares: Array) -> tuple[float, Array]:
-        nonlocal evaluations
-        evaluations += 2
-        point = theta.clone()
-        for coordinate, vector in zip(shares * spans, vectors, strict=True):
-            point.add_(vector, alpha=float(coordinate))
-        slope = vectors.double() @ objective.gradient(point).double()
-        loss = objective.loss(point)
-        return (loss, slope.cpu().numpy() * spans) if np.isfinite(loss) else (np.inf, np.zeros(2))
 
-    # In shares of the span: both axes are then of one size.
-    step = 2 / (np.array(plane.values.shape) - 1)
-    found: list[Array] = []
-    for start in _starts(plane)[:most]:
-        bounds = [(-1.0, 1.0), (-1.0, 1.0)]
-        options = {"maxiter": _ITERATIONS}
-        lowest = scipy.optimize.minimize(slope_and_loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
-        inside = bool((np.abs(lowest) < 1 - 1e-6).all())
-        if inside and all((np.abs(lowest - other) > _NEAR * step).any() for other in [np.zeros(2), *found]):
-            found.append(lowest)
-    coordinates = np.array(found).reshape(-1, 2) * spans
-    seen = []
-    for place in coordinates:
-        point = theta.clone()
-        for coordinate, vector in zip(place, vectors, strict=True):
-            point.add_(vector, alpha=float(coordinate))
-        seen.append(project_curvature(objective.at(point), plane.directions))
-    losses = np.array([each.loss for each in seen])
-    order = np.argsort(losses, kind="stable")
+def describe_minima(
+    descent: PlaneDescent,
+    found: Sequence[tuple[Array, ProjectedCurvature]],
+    directions: Directions,
+    span: tuple[float, ...],
+    *,
+    progress: float = 1.0,
+) -> PlaneMinima:
+    """Put what is known of minima together.
+
+    Args:
+        descent: Knows what was spent.
+        found: Coordinates and curvature of each minimum.
+        directions: The directions of the plane.
+        span: How far they were looked for.
+        progress: Share of the search that is done.
+
+    Returns:
+        The minima, the lowest first.
+    """
+    ordered = sorted(found, key=lambda pair: pair[1].loss)
+    coordinates = np.array([place for place, _ in ordered]).reshape(-1, 2)
+    seen = [curvature for _, curvature in ordered]
     return PlaneMinima(
-        coordinates=coordinates[order],
-        losses=losses[order],
-        principal=np.array([each.principal for each in seen]).reshape(-1, 2)[order],
-        gradient_norms=np.array([each.gradient_norm for each in seen])[order],
-        errors=np.array([each.error for each in seen])[order],
-        evaluations=evaluations,
-        hvps=sum(each.hvps for each in seen),
+        coordinates=coordinates,
+        losses=np.array([each.loss for each in seen]),
+        principal=np.array([each.principal for each in seen]).reshape(-1, 2),
+        gradient_norms=np.array([each.gradient_norm for each in seen]),
+        errors=np.array([each.error for each in seen]),
+        evaluations=descent.evaluations,
+        hvps=descent.hvps,
+        verdicts=tuple(each.verdict for each in seen),
+        distances=np.sqrt(np.einsum("mi,ij,mj->m", coordinates, directions.gram, coordinates)),
+        span=span,
+        progress=progress,
     )
-
-
-# Points within the grid that are as low as their neighbourhood, in shares of the span, the lowest first.
-def _starts(plane: LossSlice) -> list[Array]:
-    values = np.where(np.isfinite(plane.values), plane.values, np.inf)
-    low = (values == scipy.ndimage.minimum_filter(values, size=3, mode="nearest")) & np.isfinite(values)
-    low[[0, -1], :] = low[:, [0, -1]] = False
-    rows, columns = np.nonzero(low)
-    order = np.argsort(values[rows, columns], kind="stable")
-    first, second = (axis / axis[-1] for axis in plane.axes)
-    return [np.array([first[rows[index]], second[columns[index]]]) for index in order]
