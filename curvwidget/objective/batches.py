@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from curvwidget.objective.trees import is_plain, map_tensors, structure_of, tensors_of
 
@@ -51,6 +52,20 @@ class Batches:
         if self.divisible and rows < size:
             first, size = _cut(first, 0, rows), rows
         return Batches(items=(first,), sizes=(size,), divisible=self.divisible)
+
+    def take(self, samples: Tensor) -> Batches:
+        """Pick samples.
+
+        Args:
+            samples: Their numbers ``(n,)``, ascending, counted through the batches; which can be cut.
+
+        Returns:
+            One batch of these samples, in their order.
+        """
+        starts = torch.tensor([0, *self.sizes]).cumsum(0)
+        here = [samples[(samples >= start) & (samples < stop)] - start for start, stop in pairwise(starts)]
+        parts = [_pick(item, rows) for item, rows in zip(self.items, here, strict=True) if len(rows)]
+        return Batches(items=(parts[0] if len(parts) == 1 else _merge(parts),), sizes=(len(samples),), divisible=True)
 
     def rechunk(self, rows: int) -> Batches:
         """Merge and cut the batches into batches of nearly one size.
@@ -112,6 +127,10 @@ def _is_divisible(items: Sequence[Any]) -> bool:
 
 def _cut(batch: Any, start: int, count: int) -> Any:
     return map_tensors(batch, lambda tensor: tensor[start : start + count])
+
+
+def _pick(batch: Any, rows: Tensor) -> Any:
+    return map_tensors(batch, lambda tensor: tensor[rows.to(tensor.device)])
 
 
 def _merge(items: Sequence[Any]) -> Any:

@@ -15,9 +15,10 @@ from curvwidget._interrupt import checkpoint
 from curvwidget.linalg.operator import SymmetricOperator
 from curvwidget.objective.along import LossesAlong
 from curvwidget.objective.building import LossOfModel, build_risk
-from curvwidget.objective.derivatives import GradientGraph, graph_of_gradient, term_gradient, term_product, term_value
+from curvwidget.objective.derivatives import term_gradient, term_value
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.parameters import ParameterBlock, ParameterFilter
+from curvwidget.objective.products import HessianProducts
 from curvwidget.objective.risk import FunctionRisk, Risk
 from curvwidget.objective.rng import preserved_rng
 from curvwidget.objective.second_order import check_hessian
@@ -135,15 +136,13 @@ class Objective:
             warnings.warn(doubt, stacklevel=2)
         return objective
 
-    _keeps_graph = True  # of the gradient at the own point, where the data is one batch; a test switches it off
-
     def _set(self, risk: Risk, theta: Tensor, notes: tuple[str, ...], loss: float | None = None) -> None:
         self._risk = risk
         self._theta = theta
         self._notes = notes
         self._loss = loss
         self._gradient: Tensor | None = None
-        self._graph: GradientGraph | None = None
+        self._products = HessianProducts(risk, theta, repeated=True)
 
     @property
     def theta(self) -> Tensor:
@@ -203,6 +202,12 @@ class Objective:
         other = copy.copy(self)
         with torch.inference_mode(False):
             other._set(self._risk, point.clone(), self._notes)
+        return other
+
+    # The loss of another risk of the same model at the same point.
+    def _on(self, risk: Risk) -> Objective:
+        other = copy.copy(self)
+        other._set(risk, self._theta, self._notes)
         return other
 
     def loss(self, theta: Tensor | None = None) -> float:
@@ -278,16 +283,15 @@ class Objective:
         single = isinstance(vectors, Tensor) and vectors.ndim == 1
         block = self._as_points("vectors", vectors, ndim=1 if single else 2)
         block = block.unsqueeze(0) if single else block
-        own = theta is None
-        point = self._theta if theta is None else self._as_points("theta", theta, ndim=1)
         with torch.inference_mode(False):
-            products = torch.zeros_like(block)
-            for index, weight in enumerate(self._risk.weights):
-                graph = None
-                for row, vector in enumerate(block):
-                    checkpoint()
-                    graph = graph or self._graph_of_gradient(index, point, own=own)
-                    products[row].add_(term_product(self._risk, graph, point, vector), alpha=weight)
+            if not self._risk.hessian_checked:  # not when it is built: who looks at loss values alone needs no second derivative
+                check_hessian(self._risk, self._theta)
+                self._risk.hessian_checked = True
+            if theta is None:
+                there = self._products
+            else:
+                there = HessianProducts(self._risk, self._as_points("theta", theta, ndim=1), repeated=False)
+            products = there.of(block)
             return products.squeeze(0) if single else products
 
     def hessian(self, theta: Tensor | None = None) -> SymmetricOperator:
@@ -327,17 +331,6 @@ class Objective:
                 checkpoint()
                 total.add_(term_gradient(self._risk, index, theta), alpha=weight)
         return total
-
-    def _graph_of_gradient(self, index: int, theta: Tensor, *, own: bool) -> GradientGraph:
-        if own and self._graph is not None:
-            return self._graph
-        if not self._risk.hessian_checked:  # not when it is built: who looks at loss values alone needs no second derivative
-            check_hessian(self._risk, self._theta)
-            self._risk.hessian_checked = True
-        graph = graph_of_gradient(self._risk, index, theta)
-        if own and self._keeps_graph and len(self._risk.weights) == 1:
-            self._graph = graph
-        return graph
 
     def _as_points(self, name: str, value: Any, *, ndim: int) -> Tensor:
         expected = "(N,)" if ndim == 1 else "(k, N)"
