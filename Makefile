@@ -65,6 +65,10 @@ test-notebooks: env ## The notebooks alone, each run from top to bottom
 oracles: $(STAMPS)/oracles ## Ours beside other packages' Hessians, which are installed for it
 	ORACLES=required $(BIN)/python -m pytest tests/oracles $(ARGS)
 
+.PHONY: bench
+bench: $(STAMPS)/bench ## Costs beside other packages, into benchmarks/results (ARGS="hvp slices", ARGS=--quick, ARGS="--device cuda")
+	$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: test-js
 test-js: $(NODE_MODULES) ## The front end's tests (vitest)
 	$(NPM) run test
@@ -130,6 +134,10 @@ $(STAMPS)/package: pyproject.toml constraints.txt $(wildcard hatch_build.py) | $
 
 $(STAMPS)/oracles: $(STAMPS)/package
 	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,oracles]'
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/package
+	$(WITH_NODE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,bench]'
 	@touch $@
 
 $(STAMPS)/docs: $(STAMPS)/package

@@ -109,18 +109,19 @@ def describe_versions(*names: str) -> dict[str, str]:
     return found
 
 
-def write_results(name: str, results: dict[str, Any]) -> Path:
+def write_results(name: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Write a run down, for the docs to show.
 
     Args:
         name: Of the file, without its ending.
         results: What was found; ``title`` and ``description`` head it. A `Cost` is written with its fields.
+        folder: Where.
 
     Returns:
         The file.
     """
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.json"
     unfinished = path.with_suffix(".part")
     text = json.dumps({**results, "date": date.today().isoformat()}, indent=1, ensure_ascii=False, default=_plain)
     unfinished.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,219 @@
+"""What was asked for, beside what was measured: a table computed from the results, whatever it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import OURS
+from benchmarks.trace import REFERENCE
+
+__all__ = ["acceptance_table", "read_results"]
+
+Results = dict[str, dict[str, Any]]
+Row = dict[str, Any]
+
+_AS_PYHESSIAN, _OVER_CURVLINOPS = 1.0, 1.8
+_AFFINE_NET, _AFFINE_SHARE, _OTHER_SHARE = "MLP 784-256-128-10", 1 / 3, 1.05
+_PICTURE_SHARE, _PICTURE_ERROR = 0.1, 0.01
+_ENDS_OVER_EIGSH = 3.0
+_LATENCIES = {  # milliseconds, by the names that benchmarks/latencies.py gives them
+    "first frame": 150,
+    "complete picture": 1000,
+    "profiles follow": 100,
+    "idle after cancel": 100,
+}
+_DENSENET_GIB = 24
+
+
+def read_results(folder: Path) -> Results:
+    """Read what the benchmarks have written.
+
+    Args:
+        folder: Where.
+
+    Returns:
+        Results by name of the file.
+    """
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def acceptance_table(results: Results) -> dict[str, Any]:
+    """Put what was wanted beside what was measured.
+
+    Args:
+        results: What the benchmarks have written.
+
+    Returns:
+        The table for its own results' file. ``met`` is judged by the median; None where nothing was measured.
+    """
+    runs = sorted({part["run"] for name, part in results.items() if "run" in part and name != "acceptance"})
+    rows = [row for criterion in _CRITERIA for row in criterion(results)]
+    return {
+        "title": "What was asked for, and what was measured",
+        "description": (
+            "Computed from the tables below. Numbers are medians with their quartiles, and a median decides whether a "
+            "line is met. A line without an answer was not measured, for the reason given."
+        ),
+        "runs": runs,
+        "met": sum(row["met"] is True for row in rows),
+        "not_met": sum(row["met"] is False for row in rows),
+        "not_measured": sum(row["met"] is None for row in rows),
+        "criteria": rows,
+    }
+
+
+def _row(criterion: str, where: str, wanted: str, measured: Any, met: bool | None) -> Row:
+    return {"criterion": criterion, "where": where, "wanted": wanted, "measured": measured, "met": met}
+
+
+def _missing(criterion: str, wanted: str, part: str) -> Row:
+    return _row(criterion, "", wanted, f"not measured: no results of {part}", None)
+
+
+def _inverse(spread: dict[str, float]) -> dict[str, float]:
+    low, high = spread["lower_quartile"], spread["upper_quartile"]
+    numbers = {"median": 1 / spread["median"], "lower_quartile": 1 / high, "upper_quartile": 1 / low}
+    return {name: float(f"{number:.4g}") for name, number in numbers.items()}
+
+
+def _refused(part: dict[str, Any], package: str, criterion: str, wanted: str) -> Iterator[Row]:
+    for row in part.get("not_timed", []):
+        if row["package"] == package:
+            yield _row(criterion, row["net"], wanted, f"{package} {row['why']}", None)
+
+
+def _against_pyhessian(results: Results) -> Iterator[Row]:
+    criterion, wanted = "One product, over PyHessian's with its graph kept", "at most 1"
+    part = results.get("hvp")
+    if part is None:
+        yield _missing(criterion, wanted, "hvp")
+        return
+    for row in part["one_product"]:
+        if row["package"] == "PyHessian":
+            ratio = _inverse(row["times_ours"])
+            yield _row(criterion, row["net"], wanted, ratio, ratio["median"] <= _AS_PYHESSIAN)
+    yield from _refused(part, "PyHessian", criterion, wanted)
+
+
+def _against_curvlinops(results: Results) -> Iterator[Row]:
+    criterion, wanted = "One product, curvlinops' time over ours", f"at least {_OVER_CURVLINOPS:g}"
+    part = results.get("hvp")
+    if part is None:
+        yield _missing(criterion, wanted, "hvp")
+        return
+    for row in part["one_product"]:
+        if row["package"] == "curvlinops":
+            yield _row(criterion, row["net"], wanted, row["times_ours"], row["times_ours"]["median"] >= _OVER_CURVLINOPS)
+    yield from _refused(part, "curvlinops", criterion, wanted)
+
+
+def _eight_for_less(results: Results) -> Iterator[Row]:
+    criterion, wanted = "Eight products at once, over eight single ones", "less than 1"
+    part = results.get("hvp")
+    if part is None:
+        yield _missing(criterion, wanted, "hvp")
+        return
+    for row in part["block_of_eight"]:
+        if row["package"] == OURS:
+            ratio = row["over_eight_single"]
+            yield _row(criterion, row["net"], wanted, ratio, ratio["median"] < 1)
+
+
+def _exact_slices(results: Results) -> Iterator[Row]:
+    criterion = "Exact slice, over its bare forward passes"
+    part = results.get("slices")
+    if part is None:
+        yield _missing(criterion, f"at most {_OTHER_SHARE:g}", "slices")
+        return
+    for row in part["exact_grid"]:
+        if row["package"] == OURS:
+            allowed = _AFFINE_SHARE if row["net"] == _AFFINE_NET else _OTHER_SHARE
+            ratio = row["forward_passes_a_point"]
+            yield _row(criterion, row["net"], f"at most {allowed:.3g}", ratio, ratio["median"] <= allowed)
+
+
+def _pictures(results: Results) -> Iterator[Row]:
+    criterion = "Picture to 1 % of its range, over all forward passes"
+    wanted = f"at most {_PICTURE_SHARE:g} where it says that it is within 1 %, and is"
+    part = results.get("slices")
+    if part is None or "picture_to_one_per_cent" not in part:
+        yield _missing(criterion, wanted, "slices to a tolerance")
+        return
+    for row in part["picture_to_one_per_cent"]:
+        share = row["share_of_forward_passes"]
+        said = row["said_to_be_within"]
+        # Where the surface does not allow it, to say so is what is asked for.
+        met = (share["median"] <= _PICTURE_SHARE and row["error_of_range"] <= _PICTURE_ERROR) if said else True
+        where = f"{row['net']}, {row['axes']} axes" + ("" if said else ": says that it is not within")
+        yield _row(criterion, where, wanted, share, met)
+
+
+def _both_ends(results: Results) -> Iterator[Row]:
+    criterion, wanted = "Both ends, the faster eigsh through curvlinops over ours", f"at least {_ENDS_OVER_EIGSH:g}"
+    part = results.get("spectrum")
+    if part is None:
+        yield _missing(criterion, wanted, "spectrum")
+        return
+    by_net: dict[str, list[Row]] = {}
+    for row in part["both_ends"]:
+        if row["package"].startswith("curvlinops"):
+            by_net.setdefault(row["net"], []).append(row)
+    for net, rows in by_net.items():
+        fastest = min((row["times_ours"] for row in rows), key=lambda spread: spread["median"])
+        yield _row(criterion, net, wanted, fastest, fastest["median"] >= _ENDS_OVER_EIGSH)
+
+
+def _trace(results: Results) -> Iterator[Row]:
+    criterion, wanted = f"Trace at equal error, our best over {REFERENCE}", "at most 1"
+    part = results.get("trace")
+    if part is None:
+        yield _missing(criterion, wanted, "trace")
+        return
+    by_net: dict[str, list[Row]] = {}
+    for row in part.get("at_equal_error", []):
+        if row["method"].startswith(OURS):
+            by_net.setdefault(row["net"], []).append(row)
+    for net, rows in by_net.items():
+        best = min(rows, key=lambda row: row["time_over_curvlinops_xtrace"]["median"])
+        ratio = best["time_over_curvlinops_xtrace"]
+        yield _row(criterion, f"{net}, {best['method'].removeprefix(OURS + ', ')}", wanted, ratio, ratio["median"] <= 1)
+
+
+def _latencies(results: Results) -> Iterator[Row]:
+    criterion = "Explorer in JupyterLab, median in milliseconds"
+    part = results.get("latencies")
+    rows = {row.get("what"): row for row in (part or {}).get("latencies", [])}
+    for what, allowed in _LATENCIES.items():
+        if what not in rows:
+            yield _row(criterion, what, f"at most {allowed}", "not measured: no results of latencies", None)
+            continue
+        measured = rows[what]["time_ms"]
+        yield _row(criterion, what, f"at most {allowed}", measured, measured["median"] <= allowed)
+
+
+def _densenet(results: Results) -> Iterator[Row]:
+    criterion, wanted = "DenseNet-121 the whole way, peak memory in GiB", f"at most {_DENSENET_GIB}"
+    part = results.get("densenet121")
+    if part is None:
+        yield _missing(criterion, wanted, "densenet121")
+        return
+    peak = max(row["peak_memory_GiB"] for row in part["costs"])
+    yield _row(criterion, f"{part['parameters']} parameters", wanted, peak, peak <= _DENSENET_GIB)
+
+
+def _on_a_gpu(results: Results) -> Iterator[Row]:
+    criterion, wanted = "The same benchmark on a GPU", "where there is one"
+    devices = sorted({part["machine"]["device"] for name, part in results.items() if name.endswith("-cuda")})
+    yield _row(
+        criterion, ", ".join(devices), wanted, "measured" if devices else "not measured: no GPU was there", bool(devices) or None
+    )
+
+
+_CRITERIA = (
+    *(_against_pyhessian, _against_curvlinops, _eight_for_less),
+    *(_exact_slices, _pictures, _both_ends, _trace),
+    *(_latencies, _densenet, _on_a_gpu),
+)
