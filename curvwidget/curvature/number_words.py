@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["format_number", "format_share", "format_uncertain"]
+__all__ = ["format_number", "format_power", "format_share", "format_uncertain"]
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -35,7 +35,7 @@ def format_number(value: float, digits: int = 3) -> str:
     if -3 <= exponent < 5:
         text = f"{float(f'{mantissa}e{exponent}'):.{max(digits - 1 - exponent, 0)}f}"
         return sign + _without_zeros(text)
-    return f"{sign}{_without_zeros(mantissa)}×{_power_of_ten(exponent)}"
+    return f"{sign}{_without_zeros(mantissa)}×{format_power(exponent)}"
 
 
 def format_uncertain(value: float, stderr: float) -> str:
@@ -61,7 +61,19 @@ def format_uncertain(value: float, stderr: float) -> str:
     decimals = max(shift - last + 1, 0)
     number, error = (round(part, 1 - last) / 10.0**shift + 0.0 for part in (value, stderr))
     text = f"{number:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
-    return f"({text})×{_power_of_ten(shift)}" if shift else text
+    return f"({text})×{format_power(shift)}" if shift else text
+
+
+def format_power(exponent: int) -> str:
+    """Write a power of ten.
+
+    Args:
+        exponent: The exponent.
+
+    Returns:
+        Such as ``10⁻³``.
+    """
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def format_share(share: float) -> str:
@@ -85,10 +97,6 @@ def format_share(share: float) -> str:
 # Of the first digit, after rounding to two.
 def _power(value: float) -> int:
     return int(f"{value:.1e}".partition("e")[2]) if math.isfinite(value) and value else 0
-
-
-def _power_of_ten(exponent: int) -> str:
-    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def _without_zeros(text: str) -> str:

@@ -176,7 +176,7 @@ class Controls(RequestPanel[Request]):
             tooltip="Turns this plane into that of λ_max and λ_min",
         )  # fmt: skip
         self.blend_hint = ipywidgets.HTML(
-            "<div style='display:flex;justify-content:space-between;font-size:12px;margin:-6px 4px 0 72px'>"
+            "<div style='display:flex;justify-content:space-between;font-size:13px;margin:-6px 4px 0 72px'>"
             "<span>this plane</span><span>Hessian</span></div>"
         )
         for control in (self.normalization, self.zoom, self.resolution, self.blend):

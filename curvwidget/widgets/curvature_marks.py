@@ -10,9 +10,10 @@ import numpy as np
 from bqscales import LinearScale
 
 from curvwidget.curvature import ProjectionPrediction
+from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.widgets.histogram import bin_edges, density_outline
 from curvwidget.widgets.room import place
-from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, axis, draw, figure, number, set_ticks, ticks
+from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, axis, draw, figure, set_ticks, ticks
 
 __all__ = ["FEWEST", "CurvatureMarks"]
 
@@ -23,7 +24,7 @@ _POINTS = 241
 _GOLDEN = 0.618033988749895  # its multiples fill [0, 1) evenly: neighbours in the sample stand apart
 
 # Heights in the plot. Densities take 0 to _PEAK, names of what is marked stand above, rows of points below.
-_TOP, _TRACE, _NOW, _PEAK = 1.29, 1.2, 1.02, 0.9
+_TOP, _TRACE, _NOW, _PEAK = 1.46, 1.35, 1.06, 0.9
 _PLUS_ROW, _MINUS_ROW, _LAMBDA_ROW, _SPREAD, _BOTTOM = -0.14, -0.32, -0.52, 0.11, -0.64
 
 
@@ -63,11 +64,9 @@ class CurvatureMarks:
         self._zero = bqplot.Lines(**{**shown, "y": np.array([_BOTTOM, _TRACE])}, stroke_width=1.5)
         self._base = bqplot.Lines(**{**shown, "x": np.array([-1.0, 1.0])}, stroke_width=1)
         filled = {"fill": "inside", "fill_opacities": [0.3]}
-        self.bars = tuple(bqplot.Lines(**dense, colors=[c], stroke_width=1, fill_colors=[c], **filled) for c in pair)
-        self.curves = tuple(
-            bqplot.Lines(**dense, colors=[color], stroke_width=2.4, line_style=dash)
-            for color, dash in zip(pair, ("solid", "dashed"), strict=True)
-        )
+        styled = tuple({**dense, "colors": [c], "line_style": dash} for c, dash in zip(pair, ("solid", "dashed"), strict=True))
+        self.bars = tuple(bqplot.Lines(**style, stroke_width=1.2, fill_colors=style["colors"], **filled) for style in styled)
+        self.curves = tuple(bqplot.Lines(**style, stroke_width=2.4) for style in styled)
         self.band = bqplot.Lines(**rows, colors=["transparent"], stroke_width=0, fill_colors=[GREEN], **filled)
         self.expectation = bqplot.Lines(**rows, colors=[GREEN], stroke_width=2.4)
         self._expected_error = bqplot.Lines(**rows, colors=[INK], stroke_width=2)
@@ -89,11 +88,11 @@ class CurvatureMarks:
         self.now = tuple(bqplot.Scatter(**point, colors=[c], marker="diamond", default_size=110, **edge) for c in pair)
         self._residuals = bqplot.Lines(**rows, colors=[PURPLE], stroke_width=2)
         self.eigenvalues = bqplot.Scatter(**point, colors=[PURPLE], marker="square", default_size=60)
-        text = {"colors": [INK], "default_size": 12.5, "font_weight": "normal", "text": np.array([""]), "y_offset": 4}
+        text = {"colors": [INK], "default_size": 13, "font_weight": "normal", "text": np.array([""]), "y_offset": 4}
         names = ("expectation", "now 0", "now 1", "λ 0", "λ 1", "zero")
         self.texts = {name: bqplot.Label(**point, **text) for name in names}
         self._x_axis = axis(self._x, "", grid_lines="none")
-        self._y_axis = axis(self._density, "density", side="left", label_offset="46px")
+        self._y_axis = axis(self._density, "density", side="left", label_offset="52px")
         self._row_axis = axis(
             self._rows,
             "",
@@ -110,7 +109,7 @@ class CurvatureMarks:
             ],
             [self._x_axis, self._y_axis, self._row_axis],
             height=height,
-            margin={"top": 4, "bottom": 24, "left": 62, "right": 18},
+            margin={"top": 4, "bottom": 24, "left": 66, "right": 18},
         )
 
     def set_range(self, low: float, high: float) -> None:
@@ -145,7 +144,7 @@ class CurvatureMarks:
         with self._density.hold_sync():
             unit = (peak or 1.0) / _PEAK
             self._density.min, self._density.max = _BOTTOM * unit, _TOP * unit
-        set_ticks(self._y_axis, ticks(0.0, peak, 2) if peak else np.zeros(1))
+        set_ticks(self._y_axis, ticks(0.0, peak, 3) if peak else np.zeros(1), name="density")
         for column in (0, 1):
             x, y = outlines[column] if outlines else (np.zeros(2), np.full(2, np.nan))
             draw(self.bars[column], x, y)
@@ -160,7 +159,7 @@ class CurvatureMarks:
             seeds: Their seeds ``(S,)``.
         """
         pairs = zip(principal, seeds, strict=True)
-        names = [f"κ₋ = {number(low)}, κ₊ = {number(high)}, seed {seed}" for (low, high), seed in pairs]
+        names = [f"κ₋ = {format_number(low)}, κ₊ = {format_number(high)}, seed {seed}" for (low, high), seed in pairs]
         for column, row in enumerate((_MINUS_ROW, _PLUS_ROW)):
             with self.points[column].hold_sync():
                 if names:
@@ -186,14 +185,13 @@ class CurvatureMarks:
             stderr: Its standard error; no band where it is 0 or NaN.
         """
         low, high = self._x.min, self._x.max
-        top = _TRACE - 0.07
+        top = _TRACE - 0.1
         inside = low <= value <= high
         draw(self.expectation, np.full(2, value), np.array([0.0, top]) if inside else np.full(2, np.nan))
         left, right = max(low, value - stderr), min(high, value + stderr)
         corners = np.array([0.0, 0.0, top, top]) if stderr > 0 and left < right else np.full(4, np.nan)
         draw(self.band, np.array([left, right, right, left]), corners)
-        error = f" ± {number(stderr)}" if stderr > 0 else ""
-        self._write(("expectation",), _TRACE, [value], [f"{name} = {number(value)}{error}"])
+        self._write(("expectation",), _TRACE, [value], [f"{name} = {format_uncertain(value, stderr)}"])
 
     def draw_expected(self, prediction: ProjectionPrediction | None) -> None:
         """Mark the means of the predicted densities on the base line, with their errors.
@@ -217,8 +215,8 @@ class CurvatureMarks:
         heights = self._mark_pair(self.now, values, _NOW)
         for stem, value, height in zip(self._stems, values, heights, strict=True):
             draw(stem, np.full(2, value), np.array([0.0, 1.0]) * height)
-        tail = f" ± {number(error)}" if error > 0.005 * float(np.abs(values).max()) else ""
-        names = [f"{name} = {number(value)}{tail}" for name, value in zip(("κ₋", "κ₊"), values, strict=True)]
+        said = error if error > 0.005 * float(np.abs(values).max()) else 0.0
+        names = [f"{name} = {format_uncertain(value, said)}" for name, value in zip(("κ₋", "κ₊"), values.tolist(), strict=True)]
         self._write(("now 0", "now 1"), _NOW, values.tolist(), names)
 
     def draw_eigenvalues(self, smallest: tuple[float, float], largest: tuple[float, float]) -> None:
@@ -232,7 +230,7 @@ class CurvatureMarks:
         heights = np.where((self._x.min <= values) & (values <= self._x.max), _LAMBDA_ROW, np.nan)
         draw(self.eigenvalues, values[np.isfinite(heights)], heights[np.isfinite(heights)])
         self._draw_errors(self._residuals, values, errors, heights)
-        names = [f"{name} = {number(value)}" for name, value in zip(("λ_min", "λ_max"), values, strict=True)]
+        names = [f"{name} = {format_number(value)}" for name, value in zip(("λ_min", "λ_max"), values.tolist(), strict=True)]
         self._write(("λ 0", "λ 1"), _LAMBDA_ROW, values.tolist(), names)
 
     def _mark_pair(self, marks: Sequence[bqplot.Scatter], values: Array, height: float) -> Array:

@@ -12,14 +12,17 @@ import traitlets
 from numpy.typing import ArrayLike
 
 from curvwidget.curvature import ProjectionPrediction
+from curvwidget.curvature.number_words import format_number, format_share
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.trace_estimate import TraceEstimate
 from curvwidget.widgets.curvature_marks import FEWEST, CurvatureMarks
 from curvwidget.widgets.export.picture import Picture
+from curvwidget.widgets.picker import Picker
 from curvwidget.widgets.room import visible_range
-from curvwidget.widgets.style import BLUE, GREEN, INK, ORANGE, PURPLE, Key, Marker, legend, sentence
+from curvwidget.widgets.saddle_words import SHAPES
+from curvwidget.widgets.style import BLUE, GREEN, INK, ORANGE, PURPLE, Dash, Key, Marker, axis_name, legend
 
 __all__ = ["CurvaturePlot"]
 
@@ -33,8 +36,9 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
     """Principal curvatures κ₋ ≤ κ₊ of S random planes through θ.
 
     Above: their histograms, the predicted densities, the expectation tr(H) with its standard error, and the plane shown now.
-    Below: each plane as a point in either row, at the same height within both; a click on one selects that plane. Below that the
-    extreme eigenvalues of the Hessian, curvatures along unit vectors, which random planes hardly ever show.
+    Below: each plane as a point in either row, at the same height within both; a click on one selects that plane, and so does its
+    number in the field at the bottom. Below that the extreme eigenvalues of the Hessian, curvatures along unit vectors, which
+    random planes hardly ever show.
 
     Example:
         >>> from curvwidget.widgets.curvature_plot import CurvaturePlot
@@ -114,8 +118,8 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
         self._planes = np.empty(0, dtype=np.intp)  # places in the sample of the planes that are drawn
         self._legend = ipywidgets.HTML()
         self._marks = CurvatureMarks(height, self._on_click)
-        label = ipywidgets.HTML(sentence("curvature κ (per unit of the direction, squared)", centered=True))
-        super().__init__([self._legend, self._marks.figure, label], layout=layout or ipywidgets.Layout(width="100%"))
+        self._picker = Picker(axis_name("curvature κ", "per unit of v, squared"), "plane", self._on_choice)
+        super().__init__([self._legend, self._marks.figure, self._picker], layout=layout or ipywidgets.Layout(width="100%"))
         self.add_class("cw-plot")
         with self.hold_trait_notifications():
             self.sample, self.prediction, self.curvature, self.trace = sample, prediction, curvature, trace
@@ -149,7 +153,11 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
         with self._lock:
             planes = self._planes
         if 0 <= index < len(planes):
+            self.selected = None  # so that a second click on one is heard as well
             self.selected = int(planes[index])  # outside the lock: who hears of it may take locks of its own
+
+    def _on_choice(self, plane: int | None) -> None:
+        self.selected = plane
 
     def _draw(self) -> None:
         with self._lock:
@@ -171,11 +179,13 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
             marks.draw_current(now, 0.0 if curvature is None else curvature.error)
             marks.draw_eigenvalues(smallest, largest)
             self._draw_selected()
-            self._legend.value = legend(self._keys(name, stderr), note=self._note())
 
     def _draw_selected(self) -> None:
         with self._lock:
             selected, sample = self.selected, self.sample
+            name, _, stderr = self._expectation()
+            self._legend.value = legend(self._keys(name, stderr), note=self._note())
+            self._picker.show(0 if sample is None else len(sample), selected)
             if selected is None or sample is None or selected not in self._planes:
                 self._marks.draw_chosen(None, 0)
             else:
@@ -226,7 +236,8 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
         keys = []
         if len(self._planes):
             kind: Marker = "band" if len(self._planes) >= FEWEST else "circle"
-            keys += [Key("κ₋", BLUE, None, kind), Key("κ₊", ORANGE, None, kind)]
+            dashes: tuple[Dash, Dash] | tuple[None, None] = ("solid", "dashed") if kind == "band" else (None, None)
+            keys += [Key("κ₋", BLUE, dashes[0], kind), Key("κ₊", ORANGE, dashes[1], kind)]
         if self.prediction is not None and self.prediction.law is not None:
             keys += [Key("predicted", INK, "solid"), Key("their means", INK, None, "triangle-up")]
         if expectation:
@@ -244,5 +255,10 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
             return "" if self.prediction is not None else "no random planes yet"
         count, lost = len(self.sample), len(self.sample) - len(self._planes)
         shares = self.sample.probabilities if count else {}
-        kinds = ", ".join(f"{100 * share:.0f} % {kind}" for kind, share in sorted(shares.items(), key=lambda item: -item[1]))
-        return f"{count} random planes{f' ({lost} not finite)' if lost else ''}: {kinds}"
+        ordered = sorted(shares.items(), key=lambda item: -item[1])
+        kinds = ", ".join(f"{format_share(share)} {SHAPES[kind]}s" for kind, share in ordered)
+        chosen = ""
+        if self.selected is not None and self.selected < count:
+            low, high = self.sample.principal[self.selected].tolist()
+            chosen = f"; plane {self.selected + 1}: κ₋ = {format_number(low)}, κ₊ = {format_number(high)}"
+        return f"{count:,} random planes{f' ({lost} not finite)' if lost else ''}: {kinds}{chosen}"

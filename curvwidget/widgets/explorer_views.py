@@ -64,7 +64,7 @@ class ExplorerViews:
                 flex="1 1 auto",
                 min_width="0",
                 grid_template_columns="repeat(auto-fit, minmax(min(360px, 100%), 1fr))",
-                grid_auto_rows="295px",
+                grid_auto_rows="301px",
                 grid_gap="4px 8px",
             ),
         )

@@ -16,7 +16,7 @@ from curvwidget.curvature.projected import ProjectedCurvature, quadratic
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.interpolate import CrossSection, cross_sections
-from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, Key, axis, draw, figure, legend, sentence, set_ticks, ticks
+from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, Key, axis, axis_name, draw, figure, legend, set_ticks, ticks
 
 __all__ = ["Profiles"]
 
@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 _POINTS = 121  # a parabola looks smooth from here on
 _MARGIN = 0.08  # of the height, above and below the curve
 _HEIGHT = 240
+_TICKS = {1: 9, 2: 3}  # at most, of a plot that has the whole width, and of two that share it
 
 
 class Profiles(Picture, ipywidgets.VBox):
@@ -115,7 +116,8 @@ class Profiles(Picture, ipywidgets.VBox):
             [plot.box for plot in self._plots],
             layout=ipywidgets.Layout(width="100%", flex="1 1 auto", min_height="0", overflow="hidden"),
         )
-        super().__init__([ipywidgets.HTML(legend(_KEYS)), row], layout=layout or ipywidgets.Layout(width="100%"))
+        self._legend = ipywidgets.HTML(legend(_KEYS))
+        super().__init__([self._legend, row], layout=layout or ipywidgets.Layout(width="100%"))
         self.add_class("cw-plot")
         self.set_trait("slice", slice)
         self.curvature = curvature
@@ -186,8 +188,15 @@ class Profiles(Picture, ipywidgets.VBox):
                     predicted=self._prediction(curvature, line),
                     center=shown.center if all(value == 0 for other, value in enumerate(probe) if other != index) else None,
                     scale=self.scale,
+                    most_ticks=_TICKS[count],
                 )
+            self._legend.value = legend([key for key, plotted in zip(_KEYS, self._plotted(curvature), strict=True) if plotted])
             self._plots[1].box.layout.display = None if count == 2 else "none"
+
+    # Of what the legend names, what there is to see.
+    def _plotted(self, curvature: ProjectedCurvature | None) -> tuple[bool, ...]:
+        predicted = curvature is not None and self.mean_curvature is not None and np.isfinite(self.mean_curvature)
+        return True, curvature is not None, bool(predicted), True, any(plot.center_point.visible for plot in self._plots)
 
     def _prediction(self, curvature: ProjectedCurvature | None, line: list[Array]) -> tuple[Array, Array, Array] | None:
         """Return what the mean curvature predicts on a line, and what it predicts at either end of its error."""
@@ -239,12 +248,12 @@ class _Plot:
         self.center_point = bqplot.Scatter(**point, colors=[INK], default_size=90, fill=False, stroke_width=2.2)
         self._measured = [self.band, self.predicted, self.seen, self.loss, self.center_point, self.probe_point]
         self.x_axis = axis(self.x, "", grid_lines="none")
-        self.y_axis = axis(self.y, "loss", side="left", label_offset="48px")
+        self.y_axis = axis(self.y, "loss", side="left", label_offset="54px")
         self.figure = figure(
             [self.probe_line, *self._measured],
             [self.x_axis, self.y_axis],
             height=height,
-            margin={"top": 8, "bottom": 24, "left": 66, "right": 18},
+            margin={"top": 8, "bottom": 24, "left": 70, "right": 18},
         )
         # A direction's name may be longer than its plot is wide, and SVG text does not wrap.
         self.label = ipywidgets.HTML()
@@ -270,12 +279,13 @@ class _Plot:
         predicted: tuple[Array, Array, Array] | None,
         center: float | None,
         scale: str,
+        most_ticks: int,
     ) -> None:
         """Show one cross-section."""
         log = scale == "log"
         self._set_label(label)
         losses = _drawable(section.losses, log)
-        self._set_limits(section.coordinates, losses, log=log)
+        self._set_limits(section.coordinates, losses, log=log, most_ticks=most_ticks)
         draw(self.loss, section.coordinates, losses)
         nothing = np.full(len(coordinates), np.nan)
         draw(self.seen, coordinates, nothing if seen is None else _drawable(seen, log))
@@ -289,16 +299,16 @@ class _Plot:
         draw(self.center_point, np.zeros(1), _drawable(np.array([np.nan if center is None else center]), log))
 
     def _set_label(self, label: str) -> None:
-        self.label.value = sentence(f"{label} (units of the direction)", centered=True)
+        self.label.value = axis_name(label, "units of the direction")
 
-    def _set_limits(self, coordinates: Array, losses: Array, *, log: bool) -> None:
+    def _set_limits(self, coordinates: Array, losses: Array, *, log: bool, most_ticks: int = 3) -> None:
         first, last = float(coordinates[0]), float(coordinates[-1])
         if first == last:
             first, last = first - 1.0, last + 1.0
         with self.x.hold_sync():
             self.x.min, self.x.max = first, last
-        reach = 2 * min(-first, last) if first < 0 < last else last - first
-        set_ticks(self.x_axis, ticks(-reach / 2, reach / 2, 3) if first < 0 < last else ticks(first, last, 3))
+        reach = min(-first, last)
+        set_ticks(self.x_axis, ticks(-reach, reach, most_ticks) if first < 0 < last else ticks(first, last, most_ticks))
         finite = losses[np.isfinite(losses)]
         if not finite.size:
             return
@@ -306,8 +316,8 @@ class _Plot:
         room = _MARGIN * (high - low) or 0.05 * (1.0 if log else abs(high)) or 1.0
         with self.y.hold_sync():
             self.y.min, self.y.max = low - room, high + room
-        set_ticks(self.y_axis, _log_ticks(low - room, high + room) if log else ticks(low - room, high + room, 5), log=log)
-        self.y_axis.label = "loss, log" if log else "loss"
+        losses = _log_ticks(low - room, high + room) if log else ticks(low - room, high + room, 5)
+        set_ticks(self.y_axis, losses, name="loss (log scale)" if log else "loss", log=log)
 
 
 def _drawable(values: Array, log: bool) -> Array:

@@ -36,7 +36,7 @@ def demo_table(point: SaddlePoint, sample: ProjectionSample | None) -> str:
     # Of a note on the closed form what is wrong with it; what follows tells a caller which arguments would help.
     doubts = [f"closed form: {note.partition(';')[0]}" for note in point.closed_form.notes[:1]]
     notes = [f"predicted: {point.prediction.method}", *doubts]
-    closing = f'<div style="padding:0 4px;font-size:12px">{html.escape("; ".join(notes))}</div>'
+    closing = f'<div style="padding:0 4px">{html.escape("; ".join(notes))}</div>'
     font = "font:13px/1.35 var(--jp-ui-font-family, system-ui, sans-serif)"
     return f'<div style="{font};color:{INK}">{_table(shapes)}{_table(averages)}{closing}</div>'
 

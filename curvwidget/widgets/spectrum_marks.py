@@ -79,7 +79,7 @@ class SpectrumMarks:
             colors=[INK], default_size=200, fill=False, stroke_width=2.2,
         )  # fmt: skip
         self._x_axis = axis(self._x, "", grid_lines="none")
-        self._y_axis = axis(self._density, "density", side="left", label_offset="48px")
+        self._y_axis = axis(self._density, "density", side="left", label_offset="54px")
         self._row_axis = axis(
             self._rows, "", side="left", grid_lines="none", tick_values=np.array([_ROW]), tick_labels={str(_ROW): "λ"}
         )
@@ -87,7 +87,7 @@ class SpectrumMarks:
             [self._zero, self.band, self.curve, self.residuals, self.converged, self.unconverged, self.chosen],
             [self._x_axis, self._y_axis, self._row_axis],
             height=height,
-            margin={"top": 6, "bottom": 24, "left": 66, "right": 18},
+            margin={"top": 6, "bottom": 24, "left": 70, "right": 18},
         )
 
     def set_range(self, low: float, high: float) -> None:
@@ -115,6 +115,7 @@ class SpectrumMarks:
             The broadening that was drawn: the density's own, or what a pixel needs.
         """
         x = np.linspace(self._x.min, self._x.max, _POINTS)
+        self._y_axis.visible = density is not None
         if density is None:
             self.curve.visible = self.band.visible = False
             self._set_heights(0.0, 1.0, np.empty(0), log=False)
@@ -142,8 +143,7 @@ class SpectrumMarks:
         unit = (top - bottom or 1.0) / (_TOP - _BASE)
         with self._density.hold_sync():
             self._density.min, self._density.max = bottom - _BASE * unit, bottom + (1 - _BASE) * unit
-        self._y_axis.label = "density, log" if log else "density"
-        set_ticks(self._y_axis, shown, log=log)
+        set_ticks(self._y_axis, shown, name="density (log scale)" if log else "density", log=log)
 
     def draw_eigenvalues(self, pairs: Eigenpairs | None, names: Sequence[str]) -> None:
         """Draw the eigenvalues that were found.

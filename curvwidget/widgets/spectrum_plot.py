@@ -14,6 +14,7 @@ from curvwidget.curvature.number_words import format_number, format_share, forma
 from curvwidget.directions import directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.widgets.export.picture import Picture
+from curvwidget.widgets.picker import Picker
 from curvwidget.widgets.spectrum_marks import SpectrumMarks
 from curvwidget.widgets.style import BLUE, ORANGE, PURPLE, Key, legend, sentence
 
@@ -31,7 +32,7 @@ class SpectrumPlot(Picture, ipywidgets.VBox):
     The density is that of stochastic Lanczos quadrature with its standard error over the probes, on a logarithmic scale by
     default: among N eigenvalues one makes a density of 1/N. σ is the width by which each node is broadened. An eigenvalue that
     converged is a square, one that did not is a cross; the bar through each is its residual, within which an eigenvalue lies. A
-    click on one selects it.
+    click on one selects it, and so does its number in the field at the bottom, 1 for the largest.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -92,8 +93,8 @@ class SpectrumPlot(Picture, ipywidgets.VBox):
         self._lock = threading.RLock()
         self._legend = ipywidgets.HTML()
         self._marks = SpectrumMarks(height, self._on_click)
-        label = ipywidgets.HTML(sentence("eigenvalue λ of the Hessian; a click makes its vector an axis", centered=True))
-        super().__init__([self._legend, self._marks.figure, label], layout=layout or ipywidgets.Layout(width="100%"))
+        self._picker = Picker(sentence("eigenvalue λ of the Hessian", centered=True), "eigenvalue", self._on_choice)
+        super().__init__([self._legend, self._marks.figure, self._picker], layout=layout or ipywidgets.Layout(width="100%"))
         self.add_class("cw-plot")
         with self.hold_trait_notifications():
             self.density, self.eigenpairs, self.log = density, eigenpairs, log
@@ -135,6 +136,9 @@ class SpectrumPlot(Picture, ipywidgets.VBox):
             self.selected = None  # so that a second click on one is heard as well
             self.selected = int(places[index])  # outside the lock: who hears of it may take locks of its own
 
+    def _on_choice(self, place: int | None) -> None:
+        self.selected = place
+
     def _draw(self) -> None:
         with self._lock:
             density, pairs, marks = self.density, self.eigenpairs, self._marks
@@ -144,15 +148,17 @@ class SpectrumPlot(Picture, ipywidgets.VBox):
             marks.set_range(min(seen, default=-1.0), max(seen, default=1.0))
             broadening = marks.draw_density(density, log=self.log)
             marks.draw_eigenvalues(pairs, _names(pairs))
+            self._keys = self._list_keys(broadening)
             self._draw_selected()
-            self._legend.value = legend(self._keys(broadening), note=self._note())
 
     def _draw_selected(self) -> None:
         with self._lock:
             pairs, selected = self.eigenpairs, self.selected
             self._marks.draw_chosen(np.nan if pairs is None or selected is None else float(pairs.values[selected]))
+            self._picker.show(0 if pairs is None else len(pairs.values), selected)
+            self._legend.value = legend(self._keys, note=self._note())
 
-    def _keys(self, broadening: float) -> list[Key]:
+    def _list_keys(self, broadening: float) -> list[Key]:
         density, pairs = self.density, self.eigenpairs
         keys = []
         if density is not None:
@@ -172,12 +178,15 @@ class SpectrumPlot(Picture, ipywidgets.VBox):
         parts = []
         if pairs is not None:
             names = _names(pairs)
-            parts.append(", ".join(reversed(names if len(names) <= _MOST_NAMED else [names[0], names[-1]])))
+            shown = names if len(names) <= _MOST_NAMED else [names[0], names[-1]]
+            if self.selected is not None and names[self.selected] not in shown:
+                shown.insert(1, names[self.selected])
+            parts.append(", ".join(reversed(shown)))
         if density is not None:
             share, error = self.negative_share
-            uncertain = f" ± {format_share(error)}" if error > 0 else ""
+            percent = f"{format_uncertain(100 * share, 100 * error)} %" if error > 0 else format_share(share)
             so_far = f" (so far, {density.progress:.0%})" if density.progress < 1 else ""
-            parts.append(f"{format_share(share)}{uncertain} of all λ below −{format_number(density.broadening, 2)}{so_far}")
+            parts.append(f"{percent} of all λ below −{format_number(density.broadening, 2)}{so_far}")
         return "; ".join(parts) if parts else "no eigenvalues yet"
 
 

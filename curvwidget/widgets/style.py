@@ -12,6 +12,8 @@ import ipywidgets
 import numpy as np
 from bqscales import Scale
 
+from curvwidget.curvature.number_words import format_number, format_power
+
 __all__ = [
     "BLUE",
     "FAINT",
@@ -21,12 +23,13 @@ __all__ = [
     "PURPLE",
     "Key",
     "axis",
+    "axis_name",
     "draw",
     "figure",
     "legend",
-    "number",
     "sentence",
     "set_ticks",
+    "shorten",
     "ticks",
 ]
 
@@ -45,27 +48,29 @@ INK = "var(--jp-content-font-color1, #222222)"
 FAINT = "var(--jp-content-font-color3, #888888)"
 
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
-# bqplot's stylesheet turns the labels of a dark page orange, which here would read as a colour of the data, and clips what
-# stands at the rim; the rules reach only figures of this package.
+# No letter is smaller than the notebook's own. bqplot's stylesheet turns the labels of a dark page orange, which here would read
+# as a colour of the data, greys its ticks, and clips what stands at the rim; the rules reach only figures of this package.
 _RULES = """<style>
-.cw-plot {
+.cw-plot .bqplot {
   --bq-content-font-color: var(--jp-content-font-color1, #222);
   --bq-axislabel-fill: var(--jp-content-font-color1, #222);
   --bq-axis-tick-text-fill: var(--jp-content-font-color1, #222);
-  --bq-axislabel-font: 12.5px var(--jp-ui-font-family, sans-serif);
-  --bq-axis-tick-text-font: 12px var(--jp-ui-font-family, sans-serif);
+  --bq-axislabel-font: 13px var(--jp-ui-font-family, sans-serif);
+  --bq-axis-tick-text-font: 13px var(--jp-ui-font-family, sans-serif);
 }
+.cw-plot .bqplot text { font-family: var(--jp-ui-font-family, sans-serif); }
 .cw-surface .ipyvolume-toolicon { display: none; }
+.cw-stage { position: relative; }
 .cw-surface canvas { max-width: 100% !important; height: auto !important; }
 .cw-plot .bqplot { min-width: 0; overflow: hidden; }
 .cw-plot .bqplot > svg { min-width: 0; }
 .cw-plot .bqplot > svg.svg-figure { overflow: hidden; }
 .cw-tabs > .widget-tab-contents { display: none; }
+.cw-picker input[type="number"] { width: 64px; height: 24px; flex: 0 0 64px; }
 </style>"""
 
-
-# One format for all, set once: a view that is being built while the format changes keeps the old one.
-_TICK_FORMAT = ".6~g"
+_TICK_FORMAT = ".6~g"  # of an axis that has no ticks of its own yet
+_MOST_DECIMALS = 5
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def figure(marks: Sequence[bqplot.Mark], axes: Sequence[bqplot.Axis], *, height:
 
 
 def axis(scale: Scale, label: str, **options: Any) -> bqplot.Axis:
-    """Make an axis with letters of 12 pixels.
+    """Make an axis with letters of 13 pixels.
 
     Args:
         scale: What it measures.
@@ -119,7 +124,7 @@ def axis(scale: Scale, label: str, **options: Any) -> bqplot.Axis:
     Returns:
         The axis.
     """
-    return bqplot.Axis(scale=scale, label=label, **{"tick_format": _TICK_FORMAT, "tick_style": {"font-size": "12px"}, **options})
+    return bqplot.Axis(scale=scale, label=label, **{"tick_format": _TICK_FORMAT, "tick_style": {"font-size": "13px"}, **options})
 
 
 def ticks(low: float, high: float, count: int) -> Array:
@@ -128,34 +133,42 @@ def ticks(low: float, high: float, count: int) -> Array:
     Args:
         low: The lower limit.
         high: The upper limit, above it.
-        count: About how many.
+        count: At most how many, 3 or more.
 
     Returns:
-        Multiples of 1, 2 or 5 times a power of ten, with an exact 0 where 0 lies between the limits.
+        Multiples of 1, 2 or 5 times a power of ten, with an exact 0 where 0 lies between the limits; of 2.5 where those would be
+        fewer than three.
     """
-    rough = (high - low) / max(count, 1)
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    found = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+    power = 10.0 ** np.floor(np.log10((high - low) / count))
+    for factors in ((1, 2, 5, 10, 20, 50), (1, 2, 2.5, 5, 10, 20, 25, 50)):
+        for step in (factor * power for factor in factors):
+            found = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+            if len(found) <= count:
+                break
+        if len(found) >= 3:
+            break
     return np.asarray(found, dtype=np.float64)
 
 
-def set_ticks(axis: bqplot.Axis, values: Array, *, log: bool = False) -> None:
-    """Give an axis its ticks, with as many digits as tell them apart.
+def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", log: bool = False) -> None:
+    """Give an axis its ticks, with as many digits as tell them apart and true minus signs.
 
     Args:
         axis: The axis.
         values: What the ticks say, ascending.
+        name: What an axis is called whose label may take a power of ten that the ticks leave out; they leave out none without it.
         log: Whether the axis measures decimal logarithms.
     """
-    # The front end looks a label up by the tick's position as text, so positions are short.
-    positions = np.round(np.log10(values), 4) if log else values
-    labels = {f"{position:.4f}".rstrip("0").rstrip("."): number(value) for position, value in zip(positions, values, strict=True)}
-    with axis.hold_sync():
-        axis.tick_format = None if log else _TICK_FORMAT
-        axis.tick_labels = labels if log else {}
-        if axis.tick_values is None or not np.array_equal(axis.tick_values, positions):
-            axis.tick_values = positions
+    positions = np.round(np.log10(values), 4) if log else values + 0.0
+    far = float(np.abs(values).max(initial=0.0))
+    shift = int(np.floor(np.log10(far) + 1e-9)) if name and far and not log and not 1e-2 <= far < 1e4 else 0
+    said = [format_number(value) for value in values.tolist()] if log else _tick_labels(values / 10.0**shift)
+    # Labels first, and in a message of their own: bqplot draws new ticks with the labels that it knows when it hears of them.
+    axis.tick_labels = {_as_browser(position): text for position, text in zip(positions.tolist(), said, strict=True)}
+    if axis.tick_values is None or not np.array_equal(axis.tick_values, positions):
+        axis.tick_values = positions
+    if name:
+        axis.label = f"{name} (×{format_power(shift)})" if shift else name
 
 
 def draw(mark: bqplot.Mark, x: Array, y: Array) -> None:
@@ -194,7 +207,7 @@ def legend(keys: Sequence[Key], *, note: str = "") -> str:
     entries = [f'<span style="flex:1 0 100%">{html.escape(note)}</span>'] if note else []
     inline = "display:inline-flex;align-items:center;gap:5px;white-space:nowrap"
     entries += [f'<span style="{inline}">{_swatch(key)}{html.escape(key.text)}</span>' for key in keys]
-    flow = f"display:flex;flex-wrap:wrap;column-gap:14px;row-gap:0;font:12.5px/1.45 {_FONT};color:{INK};padding:0 4px"
+    flow = f"display:flex;flex-wrap:wrap;column-gap:14px;row-gap:0;font:13px/1.4 {_FONT};color:{INK};padding:0 4px"
     return f'{_RULES}<div style="{flow}">{"".join(entries)}</div>'
 
 
@@ -209,25 +222,52 @@ def sentence(text: str, *, centered: bool = False) -> str:
         HTML.
     """
     align = "center" if centered else "start"
-    return f'<div style="font:12.5px/1.4 {_FONT};color:{INK};padding:0 4px;text-align:{align}">{html.escape(text)}</div>'
+    return f'<div style="font:13px/1.35 {_FONT};color:{INK};padding:0 4px;text-align:{align}">{html.escape(text)}</div>'
 
 
-def number(value: float) -> str:
-    """Write a number as a reader would.
+def shorten(name: str, most: int = 28) -> str:
+    """Leave out the middle of a long name, such as that of a direction from a seed of many digits.
 
     Args:
-        value: The number.
+        name: The name.
+        most: How many letters it may have.
 
     Returns:
-        Three significant digits, with a true minus sign.
+        The name, with an ellipsis where it was longer.
     """
-    text = f"{value:.3g}"
-    if 1e3 <= abs(value) < 1e5:
-        text = f"{float(text):.0f}"
-    elif "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    return text.replace("-", "−")
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-(most - most // 2 - 1) :]}"
+
+
+def axis_name(name: str, unit: str) -> str:
+    """Write the name of an axis with its unit below it, where there is no room beside it.
+
+    Args:
+        name: What it measures.
+        unit: In which unit; never parted.
+
+    Returns:
+        HTML.
+    """
+    return sentence(f"{shorten(name)} ({unit})".replace(unit, unit.replace(" ", "\N{NO-BREAK SPACE}")), centered=True)
+
+
+# Numbers at equal steps, all with the same decimals.
+def _tick_labels(values: Array) -> list[str]:
+    far, step = float(np.abs(values).max(initial=0.0)), float(np.diff(values).min(initial=np.inf))
+    if not np.isfinite(step):
+        return [format_number(value, 6) for value in values.tolist()]
+    decimals = next((places for places in range(_MOST_DECIMALS + 1) if abs(step - round(step, places)) < 1e-6 * step), None)
+    if decimals is None or far >= 1e5:
+        digits = int(np.floor(np.log10(far)) - np.floor(np.log10(step))) + 2
+        return [format_number(value, digits) for value in values.tolist()]
+    return [f"{value:.{decimals}f}".replace("-", "−") if abs(value) > 1e-9 * far else "0" for value in values.tolist()]
+
+
+# As JavaScript writes a number: bqplot looks a label up by its tick's position as text.
+def _as_browser(position: float) -> str:
+    if position and not 1e-6 <= abs(position) < 1e21:
+        return np.format_float_scientific(position, trim="-", exp_digits=1)
+    return np.format_float_positional(position + 0.0, trim="-")
 
 
 _DASHES: dict[str, str] = {"solid": "none", "dashed": "6,4", "dotted": "2,4", "dash_dotted": "7,3,2,3"}

@@ -10,10 +10,12 @@ import ipywidgets
 import traitlets
 
 from curvwidget._checks import check_choice, check_count, check_finite
+from curvwidget.curvature.number_words import format_number
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.page_theme import PageTheme
-from curvwidget.widgets.style import INK, Key, legend, number, sentence
+from curvwidget.widgets.style import INK, Key, legend, sentence, shorten
+from curvwidget.widgets.surface_keys import SurfaceKeys
 from curvwidget.widgets.surface_mesh import SurfaceMesh, surface_mesh
 from curvwidget.widgets.surface_scene import PROBE, SurfaceScene, load_libraries
 from curvwidget.widgets.webgl_gate import WebGLGate
@@ -26,8 +28,8 @@ _SCALES = ("linear", "log", "difference")
 class Surface(Picture, ipywidgets.VBox):
     """A slice of two directions as a surface, with the probe and the centre on it.
 
-    It is drawn by ipyvolume, once the browser says that it has WebGL. Where either is missing, a sentence says so; the map shows
-    the same slice without them.
+    It is drawn by ipyvolume, once the browser says that it has WebGL, and turned by the mouse or, where it has the focus, by the
+    arrow keys. Where ipyvolume or WebGL is missing, a sentence says so; the map shows the same slice without them.
 
     Example:
         >>> from curvwidget.widgets.surface import Surface
@@ -81,9 +83,10 @@ class Surface(Picture, ipywidgets.VBox):
         self._scene: SurfaceScene | None = None
         self._mesh: SurfaceMesh | None = None
         self._size = check_count("width", width), check_count("height", height)
-        self._gate, self._page = WebGLGate(), PageTheme()
+        self._gate, self._page, self._keys = WebGLGate(), PageTheme(), SurfaceKeys()
         self._text = ipywidgets.HTML()
         self._stage = ipywidgets.Box(layout=ipywidgets.Layout(width="100%", overflow="hidden", justify_content="center"))
+        self._stage.add_class("cw-stage")
         super().__init__([self._text, self._stage, self._gate, self._page], layout=layout or ipywidgets.Layout(width="100%"))
         self.add_class("cw-plot")
         self.add_class("cw-surface")
@@ -94,6 +97,7 @@ class Surface(Picture, ipywidgets.VBox):
         self.observe(lambda change: self._draw_probe(), "probe")
         self._gate.observe(lambda change: self._on_gate(), ["supported", "reason"])
         self._page.observe(lambda change: self._paint(), "dark")
+        self._keys.observe(lambda change: self._turn(change["new"]), "turned")
 
     @traitlets.validate("slice")
     def _check_slice(self, proposal: dict[str, Any]) -> LossSlice | None:
@@ -129,7 +133,8 @@ class Surface(Picture, ipywidgets.VBox):
                 self._say(f"There is no surface to draw: no loss of this slice is finite{_positive(self.scale)}.")
                 return
             self._scene.show(self._mesh, self.probe)
-            self._text.value = legend(_KEYS, note=_describe(plane, self._mesh, self.scale))
+            self._keys.label = _describe(plane, self._mesh, self.scale)
+            self._text.value = legend(_KEYS, note=self._keys.label)
             self._stage.layout.display = None
 
     def _say(self, text: str) -> None:
@@ -142,6 +147,15 @@ class Surface(Picture, ipywidgets.VBox):
         with self._lock:
             if self._scene is not None and self._mesh is not None:
                 self._scene.move(self._mesh, self.probe)
+
+    def _turn(self, steps: tuple[float, float, int]) -> None:
+        with self._lock:
+            if self._scene is None:
+                return
+            if steps[0] or steps[1]:
+                self._scene.turn(*steps[:2])
+            else:
+                self._scene.turn_back()
 
     def _paint(self) -> None:
         with self._lock:
@@ -169,8 +183,9 @@ class Surface(Picture, ipywidgets.VBox):
         if isinstance(self._libraries, str):
             return self._libraries
         self._scene = SurfaceScene(*self._libraries, *self._size)
+        self._gate.figure = self._scene.figure
         self._paint()
-        self._stage.children = (self._scene.figure,)
+        self._stage.children = (self._scene.figure, self._keys)
         return ""
 
 
@@ -183,8 +198,8 @@ def _positive(scale: str) -> str:
 
 def _describe(plane: LossSlice, mesh: SurfaceMesh, scale: str) -> str:
     named = zip(plane.directions.labels, plane.span, strict=True)
-    axes = [f"axis {index}: {label}, ±{number(span)}" for index, (label, span) in enumerate(named, start=1)]
+    axes = [f"axis {index}: {shorten(label)}, ±{format_number(span)}" for index, (label, span) in enumerate(named, start=1)]
     name = {"linear": "loss", "log": "loss (log)", "difference": "loss − L(θ)"}[scale]
     low, high = (10**value for value in mesh.limits) if scale == "log" else mesh.limits
     holes = f"; {mesh.missing} points are not finite{_positive(scale)}: holes" if mesh.missing else ""
-    return f"{'; '.join(axes)}; {name} from {number(low)} to {number(high)}{holes}"
+    return f"{'; '.join(axes)}; {name} from {format_number(low)} to {format_number(high)}{holes}"

@@ -92,12 +92,12 @@ class TraceMarks:
             **{**line, "scales": {**scales, "x": LinearScale(min=0.0, max=1.0)}}, colors=[FAINT], stroke_width=1.5
         )
         self._x_axis = axis(self._x, "", grid_lines="none")
-        self._y_axis = axis(self._y, "tr(H)", side="left", label_offset="48px")
+        self._y_axis = axis(self._y, "tr(H)", side="left", label_offset="54px")
         self.figure = figure(
             [self._zero, *self.bands.values(), *self.lines.values(), *self.errors.values(), *self.ends.values()],
             [self._x_axis, self._y_axis],
             height=height,
-            margin={"top": 8, "bottom": 24, "left": 66, "right": 22},
+            margin={"top": 8, "bottom": 24, "left": 70, "right": 22},
         )
 
     def set_range(self, cost: float, low: float, high: float) -> None:
@@ -113,7 +113,7 @@ class TraceMarks:
         with self._y.hold_sync():
             self._y.min, self._y.max = low, high
         set_ticks(self._x_axis, ticks(0.0, cost, 5))
-        set_ticks(self._y_axis, ticks(low, high, 5))
+        set_ticks(self._y_axis, ticks(low, high, 5), name="tr(H)")
         draw(self._zero, np.array([0.0, 1.0]), np.zeros(2) if low < 0 < high else np.full(2, np.nan))
 
     def draw_curve(self, method: str, curve: Curve | None, place: int) -> None:

@@ -9,8 +9,9 @@ import bqplot
 import numpy as np
 from bqscales import LinearScale
 
+from curvwidget.curvature.number_words import format_number
 from curvwidget.directions import Trajectory
-from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, number, set_ticks, ticks
+from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, set_ticks, shorten, ticks
 
 __all__ = ["LossMarks", "WayMarks"]
 
@@ -53,12 +54,12 @@ class WayMarks:
             x=np.zeros(1), y=np.zeros(1), scales=scales, colors=[INK], default_size=100, fill=False, stroke_width=2.2
         )
         self._x_axis = axis(self._x, "", grid_lines="solid")
-        self._y_axis = axis(self._y, "", side="left", label_offset="46px")
+        self._y_axis = axis(self._y, "", side="left", label_offset="52px")
         self.figure = figure(
             [self.way, self.last, self.points, self._center],
             [self._x_axis, self._y_axis],
             height=_HEIGHT,
-            margin={"top": 6, "bottom": 24, "left": 58, "right": 12},
+            margin={"top": 6, "bottom": 24, "left": 66, "right": 14},
         )
 
     def draw(self, trajectory: Trajectory | None) -> None:
@@ -76,12 +77,15 @@ class WayMarks:
             low, high = _limits(np.append(values, 0.0))
             with scale.hold_sync():
                 scale.min, scale.max = low, high
-            set_ticks(scale_axis, ticks(low, high, 3))
-        self._y_axis.label = trajectory.directions.labels[1]
+            name = f"{shorten(trajectory.directions.labels[1], 20)} (v₂)" if scale_axis is self._y_axis else ""
+            set_ticks(scale_axis, ticks(low, high, 3), name=name)
         rows = zip(trajectory.losses.tolist(), trajectory.distances.tolist(), strict=True)
         with self.points.hold_sync():
             self.points.names = np.array(
-                [f"checkpoint {i + 1}: L = {number(loss)}, {number(far)} from the plane" for i, (loss, far) in enumerate(rows)]
+                [
+                    f"checkpoint {i + 1}: L = {format_number(loss)}, {format_number(far)} from the plane"
+                    for i, (loss, far) in enumerate(rows)
+                ]
             )
             draw(self.points, x, y)
         draw(self.way, *((x, y) if len(x) > 1 else (np.zeros(2), np.full(2, np.nan))))
@@ -119,12 +123,12 @@ class LossMarks:
             mark.on_element_click(on_click)
         self._zero = bqplot.Lines(**start, colors=[FAINT], stroke_width=1)
         self._x_axis = axis(self._x, "", grid_lines="none")
-        self._y_axis = axis(self._y, "loss", side="left", label_offset="46px")
+        self._y_axis = axis(self._y, "loss", side="left", label_offset="52px")
         self.figure = figure(
             [self._zero, *self.lines, *self.points],
             [self._x_axis, self._y_axis],
             height=_HEIGHT,
-            margin={"top": 6, "bottom": 24, "left": 58, "right": 12},
+            margin={"top": 6, "bottom": 24, "left": 66, "right": 14},
         )
 
     def draw(self, trajectory: Trajectory | None) -> None:
@@ -148,7 +152,7 @@ class LossMarks:
             self._y.min, self._y.max = low, high
         whole = ticks(1.0, float(len(steps)), 5) if len(steps) > 1 else steps
         set_ticks(self._x_axis, whole[whole == np.round(whole)])
-        set_ticks(self._y_axis, ticks(low, high, 4))
+        set_ticks(self._y_axis, ticks(low, high, 4), name="loss")
         for line, mark, losses in zip(self.lines, self.points, both, strict=True):
             shown = np.where(np.isfinite(losses), losses, np.nan)
             # Points are told by their place among the marks: none is left out.

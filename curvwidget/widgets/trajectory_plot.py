@@ -10,10 +10,11 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from curvwidget.curvature.number_words import format_share
+from curvwidget.curvature.number_words import format_number, format_share
 from curvwidget.directions import Trajectory
 from curvwidget.widgets.export.picture import Picture
-from curvwidget.widgets.style import BLUE, INK, ORANGE, Key, legend, sentence
+from curvwidget.widgets.picker import Picker
+from curvwidget.widgets.style import BLUE, INK, ORANGE, Key, axis_name, legend
 from curvwidget.widgets.trajectory_marks import LossMarks, WayMarks
 
 __all__ = ["TrajectoryPlot"]
@@ -25,7 +26,7 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
     On the left the way within the plane, with a square for the last checkpoint; on the right the loss at each checkpoint beside
     the loss at the nearest point of the plane, which is what a map of the plane shows under the checkpoint's marker. A sentence
     has the share of the squared distances from θ that each axis holds: what the plane leaves out is the rest. A click on a
-    checkpoint selects it.
+    checkpoint selects it, and so does its number in the field below.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -63,11 +64,11 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
         self._way, self._losses = WayMarks(self._on_click), LossMarks(self._on_click)
         self._label = ipywidgets.HTML()
         half = {"flex": "1 1 0%", "min_width": "120px", "overflow": "hidden"}
-        step = ipywidgets.HTML(sentence("checkpoint", centered=True))
+        self._picker = Picker("", "checkpoint", self._on_choice)
         row = ipywidgets.HBox(
             [
                 ipywidgets.VBox([self._way.figure, self._label], layout=ipywidgets.Layout(**half)),
-                ipywidgets.VBox([self._losses.figure, step], layout=ipywidgets.Layout(**half)),
+                ipywidgets.VBox([self._losses.figure, self._picker], layout=ipywidgets.Layout(**half)),
             ],
             layout=ipywidgets.Layout(width="100%", flex="1 1 auto", min_height="0", overflow="hidden"),
         )
@@ -75,7 +76,7 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
         self.add_class("cw-plot")
         self.trajectory = trajectory
         self._draw()
-        self.observe(lambda change: self._draw(), "trajectory")
+        self.observe(lambda change: self._draw(), ["trajectory", "selected"])
 
     @traitlets.validate("trajectory")
     def _check_trajectory(self, proposal: dict[str, Any]) -> Trajectory | None:
@@ -95,14 +96,17 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
         self.selected = None  # so that a second click on one is heard as well
         self.selected = index
 
+    def _on_choice(self, checkpoint: int | None) -> None:
+        self.selected = checkpoint
+
     def _draw(self) -> None:
         with self._lock:
             trajectory = self.trajectory
             self._way.draw(trajectory)
             self._losses.draw(trajectory)
-            label = "" if trajectory is None else f"{trajectory.directions.labels[0]} (units of the direction)"
-            self._label.value = sentence(label, centered=True)
-            self._legend.value = legend(_KEYS if trajectory is not None else (), note=_note(trajectory))
+            self._label.value = "" if trajectory is None else axis_name(trajectory.directions.labels[0], "units of the direction")
+            self._picker.show(0 if trajectory is None else len(trajectory), self.selected)
+            self._legend.value = legend(_KEYS if trajectory is not None else (), note=_note(trajectory, self.selected))
 
 
 _KEYS = (
@@ -112,13 +116,17 @@ _KEYS = (
 )
 
 
-def _note(trajectory: Trajectory | None) -> str:
+def _note(trajectory: Trajectory | None, selected: int | None) -> str:
     if trajectory is None:
         return "no checkpoints placed yet"
     shares = trajectory.explained
     if not np.isfinite(shares).all():
         return "all checkpoints are the centre itself"
+    chosen = ""
+    if selected is not None and selected < len(trajectory):
+        loss, far = float(trajectory.losses[selected]), float(trajectory.distances[selected])
+        chosen = f" Checkpoint {selected + 1}: L = {format_number(loss)}, {format_number(far)} from the plane."
     return (
         f"This plane holds {format_share(float(shares.sum()))} of the squared distances from θ "
-        f"({format_share(float(shares[0]))} + {format_share(float(shares[1]))})."
+        f"({format_share(float(shares[0]))} + {format_share(float(shares[1]))}).{chosen}"
     )

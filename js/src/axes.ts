@@ -11,7 +11,7 @@ const BAR_NAMES: Record<Scale, string> = { linear: "loss", log: "log₁₀ loss"
 export function axes(figure: Plan): SVGElement {
   const { packet, layout, map, xTicks, yTicks } = figure;
   const { plot, font } = layout;
-  const [bottom, right] = [plot.y + plot.height, plot.x + plot.width];
+  const [bottom, right, middle] = [plot.y + plot.height, plot.x + plot.width, plot.x + plot.width / 2];
   const strokes = [
     ...xTicks.values.map((value) => `M${map.x(value).toFixed(1)} ${bottom}v5`),
     ...yTicks.values.map((value) => `M${plot.x} ${map.y(value).toFixed(1)}h-5`),
@@ -34,12 +34,12 @@ export function axes(figure: Plan): SVGElement {
     ...yTicks.values.map((value, index) =>
       svg("text", { x: plot.x - 8, y: map.y(value).toFixed(1), dy: "0.34em", "text-anchor": "end" }, yTicks.labels[index] ?? ""),
     ),
-    named(packet.labels[0], xTicks.format.text, plot.width, font, {
-      x: plot.x + plot.width / 2,
+    named(packet.labels[0], xTicks.format.text, "v₁", 2 * Math.min(middle, layout.width - middle), font, {
+      x: middle,
       y: layout.nameY,
       "text-anchor": "middle",
     }),
-    named(packet.labels[1], yTicks.format.text, plot.height, font, {
+    named(packet.labels[1], yTicks.format.text, "v₂", plot.height + 2 * plot.y, font, {
       transform: upwards(layout.nameX, plot),
       dy: "0.34em",
       "text-anchor": "middle",
@@ -52,15 +52,21 @@ function upwards(x: number, box: Box): string {
   return `translate(${x.toFixed(1)} ${box.y + box.height / 2}) rotate(-90)`;
 }
 
-/** An axis' name with its unit, as much of it as there is room for; a tooltip has the rest. */
-function named(label: string, factor: string, room: number, font: number, place: Record<string, string | number>): SVGElement {
-  const unit = "units of the direction";
-  const full = `${label} (${factor ? `${factor} ` : ""}${unit})`;
-  const short = factor ? `${label} (${factor})` : label;
-  const fits = (text: string): boolean => textWidth(text.length, 0.95 * font) <= room + 24;
-  const most = Math.max(4, Math.floor((room + 24) / textWidth(1, 0.95 * font)));
-  const shown = fits(full) ? full : fits(short) ? short : `${label.slice(0, most - 1 - factor.length)}…${factor}`;
-  return svg("text", { class: "cw-axis-name", ...place }, shown, svg("title", {}, full));
+/** An axis' name with its unit, in as many words as there is room for; a tooltip has them all. */
+function named(
+  label: string,
+  factor: string,
+  vector: string,
+  room: number,
+  font: number,
+  place: Record<string, string | number>,
+): SVGElement {
+  const units = ["units of the direction", `units of ${vector}`, vector].map((unit) => ` (${factor ? `${factor} ` : ""}${unit})`);
+  const [full = "", , least = ""] = units;
+  const most = Math.max(4, Math.floor(room / textWidth(1, 0.95 * font)));
+  const shown = units.map((unit) => label + unit).find((text) => text.length <= most);
+  const cut = `${label.slice(0, Math.max(1, most - 1 - least.length))}…${least}`;
+  return svg("text", { class: "cw-axis-name", ...place }, shown ?? cut, svg("title", {}, label + full));
 }
 
 export function bar({ packet, layout, barTicks }: Plan, colors: Coloring, box: Box): SVGElement {

@@ -41,7 +41,7 @@ export function contours({ packet, layout, map, colors, barTicks }: Plan): [SVGE
       }),
     );
     if ((index - anchor) % every) return;
-    const label = placeLabel(labels[index] ?? "", lines, layout.plot, layout.font - 1, taken);
+    const label = placeLabel(labels[index] ?? "", lines, layout.plot, layout.font, taken);
     if (!label) return;
     taken.push([label.x, label.y]);
     const place = `translate(${label.x.toFixed(1)} ${label.y.toFixed(1)}) rotate(${label.angle.toFixed(1)})`;
@@ -54,7 +54,7 @@ export function contours({ packet, layout, map, colors, barTicks }: Plan): [SVGE
           transform: place,
           "text-anchor": "middle",
           dy: "0.34em",
-          "font-size": layout.font - 1,
+          "font-size": layout.font,
           fill: ink,
           stroke: css(color),
           "stroke-width": 4,

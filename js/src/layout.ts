@@ -43,7 +43,7 @@ export function textWidth(length: number, font: number): number {
 
 export function arrange(needs: Needs): Layout {
   const { width, height } = needs;
-  const font = width >= 520 && height >= 400 ? 13 : 12;
+  const font = width >= 520 && height >= 400 ? 14 : 13;
   const line = font + 5;
   const left = line + textWidth(needs.yTickLength, font) + 8;
   const right = needs.hasBar ? BAR_GAP + BAR_WIDTH + 8 + textWidth(needs.barTickLength, font) + line : 12;

@@ -43,7 +43,7 @@ export function legend({ packet, layout, showModel }: Plan, prefix: string, mark
     });
     entries.push({ text: name, short: name.split(",")[0] ?? "", sample: [box] });
   }
-  const font = layout.font - (layout.font > 12 ? 1 : 0);
+  const { font } = layout;
   const widthOf = (text: string): number => SAMPLE + 6 + textWidth(text.length, 0.92 * font) + 12;
   const room = layout.width - 8;
   const total = (key: "text" | "short"): number => entries.reduce((sum, entry) => sum + widthOf(entry[key]), -12);

@@ -40,7 +40,7 @@ class MapView {
     "aria-roledescription": "loss map",
     "data-lm-suppress-shortcuts": "true",
   });
-  private readonly probeText = html("span", { class: "cw-map-at" });
+  private readonly probeText = html("span", { class: "cw-map-at", id: `${this.prefix}-at` });
   private readonly hoverText = html("span", { class: "cw-map-hover" });
   private readonly live = html("div", { class: "cw-unseen", role: "status", "aria-live": "polite" });
   private readonly root: HTMLElement;
@@ -55,6 +55,7 @@ class MapView {
     this.model = model;
     this.save.append(icon());
     this.drawing.append(this.layer, this.target, this.probeLayer);
+    this.figure.setAttribute("aria-describedby", this.probeText.id); // read out when the figure is focused
     this.figure.append(this.canvas, this.drawing, this.note);
     this.root = html(
       "div",

@@ -1,7 +1,7 @@
 // All that is decided before a map is drawn: its scales, ticks, colours and where each part lies.
 
 import type { Coloring } from "./colormap";
-import { arrange, type Layout, type Mapping, mapping } from "./layout";
+import { arrange, type Layout, type Mapping, mapping, textWidth } from "./layout";
 import type { Packet } from "./packet";
 import { marksIn } from "./patterns";
 import { labelTicks, rootTicks, type TickFormat, tickFormat, ticks } from "./ticks";
@@ -48,8 +48,18 @@ export function plan(
     hasBar: colors !== null,
     hasLegend: packet.scale === "difference" || (showModel && packet.hasModel) || marksIn(packet).length > 0,
   });
-  const xTicks = axis(ticks(...xs, Math.max(3, Math.min(9, Math.floor(layout.plot.width / 58)))), xs);
+  const xTicks = fitting(xs, layout.plot.width, layout.font);
   return { packet, layout, map: mapping(layout.plot, xs, ys), colors, showModel, xTicks, yTicks, barTicks };
+}
+
+/** As many ticks as there is room for between their labels. */
+function fitting(range: readonly [number, number], room: number, font: number): Axis {
+  const [low, high] = range;
+  for (let count = 9; ; count--) {
+    const found = axis(ticks(low, high, count), range);
+    const [first = low, second = high] = found.values;
+    if (count === 3 || textWidth(longest(found), font) + 6 <= (room * (second - first)) / (high - low)) return found;
+  }
 }
 
 function barAxis({ scale, limits }: Packet, height: number): Axis {

@@ -93,7 +93,7 @@ export function drawPlot(plot: Plot): SVGElement {
 }
 
 function word(text: string, x: number, y: number, anchor: string, color = INK): SVGElement {
-  return svg("text", { x, y, "text-anchor": anchor, "font-size": 12, style: `fill:${color}` }, text);
+  return svg("text", { x, y, "text-anchor": anchor, "font-size": 13, style: `fill:${color}` }, text);
 }
 
 function draw(mark: Line | Points | Label): SVGElement[] {

@@ -16,8 +16,8 @@ type Kind = "saddle" | "minimum" | "maximum" | "flat" | "busy" | "error" | "";
 // Each verdict by the shape that it names, so that no colour need be told from another; the ball lies where the model is.
 const SHAPES: Record<Exclude<Kind, "">, { path: string; ball?: [number, number]; name: string }> = {
   saddle: { path: "M3 5Q15 27 27 5M3 27Q15 5 27 27", ball: [15, 16], name: "saddle" },
-  minimum: { path: "M4 6Q15 42 26 6", ball: [15, 19], name: "minimum" },
-  maximum: { path: "M4 26Q15 -8 26 26", ball: [15, 5], name: "maximum" },
+  minimum: { path: "M4 6Q15 42 26 6", ball: [15, 19], name: "bowl" },
+  maximum: { path: "M4 26Q15 -8 26 26", ball: [15, 5], name: "dome" },
   flat: { path: "M3 20H27", ball: [15, 15.5], name: "flat" },
   busy: { path: "M15 4A11 11 0 1 1 4 15", name: "computing" },
   error: { path: "M15 3L28 26H2ZM15 11V18M15 22V22.2", name: "error" },
@@ -45,6 +45,14 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
   const facts = html("div", { class: "cw-verdict-facts" });
   const summary = html("summary", {});
   const list = html("div", { class: "cw-verdict-list", role: "list", tabindex: 0, "aria-label": "Notes on these numbers" });
+  const fill = (): void => {
+    const [texts, meanings] = [model.get("notes"), model.get("facts").filter(([, , meaning]) => meaning)];
+    notes.hidden = !texts.length && !meanings.length;
+    summary.textContent = texts.length ? `${texts.length} ${texts.length === 1 ? "note" : "notes"}` : "what is what";
+    // What the mouse finds in tooltips stands below the notes.
+    const lines = [...texts, ...meanings.map(([name, value, meaning]) => `${name} = ${value}: ${meaning}`)];
+    list.replaceChildren(...lines.map((text) => html("div", { role: "listitem" }, text)));
+  };
   const notes = html("details", { class: "cw-verdict-notes" }, summary, list);
   notes.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !notes.open) return;
@@ -63,7 +71,8 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
     sentence: () => {
       sentence.textContent = model.get("sentence");
     },
-    facts: () =>
+    facts: () => {
+      fill();
       facts.replaceChildren(
         ...model.get("facts").map(([name, value, tooltip]) => {
           const [number = "", error] = value.split(" ± ");
@@ -75,13 +84,9 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
             ...(error === undefined ? [] : [html("span", { class: "cw-fact-error" }, `± ${error}`)]),
           );
         }),
-      ),
-    notes: () => {
-      const texts = model.get("notes");
-      notes.hidden = !texts.length;
-      summary.textContent = texts.length === 1 ? "1 note" : `${texts.length} notes`;
-      list.replaceChildren(...texts.map((text) => html("div", { role: "listitem" }, text)));
+      );
     },
+    notes: fill,
   };
   for (const [name, draw] of Object.entries(draws)) {
     model.on(`change:${name as keyof VerdictTraits}`, draw);

@@ -14,7 +14,7 @@ describe("the parts of a map", () => {
     [300, 900],
   ])("fit %i × %i pixels, readably large", (width, height) => {
     const { plot, bar, font, legendY, barNameX, nameX } = arrange({ width, height, ...needs });
-    expect(font).toBeGreaterThanOrEqual(12);
+    expect(font).toBeGreaterThanOrEqual(13);
     expect(plot.width).toBeGreaterThan(60);
     expect(plot.height).toBeGreaterThan(60);
     expect(bar?.x).toBeGreaterThan(plot.x + plot.width);

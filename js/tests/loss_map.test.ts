@@ -79,7 +79,7 @@ describe("points with names", () => {
     expect(group.querySelectorAll("circle.cw-way")).toHaveLength(2);
     expect(group.querySelectorAll("rect.cw-way-end")).toHaveLength(1);
     expect(group.querySelectorAll(".cw-spot")).toHaveLength(1);
-    expect([...group.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["<b>1</b>", "3", "κ 1"]);
+    expect([...group.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["κ 1", "<b>1</b>", "3"]);
     expect(group.querySelector("b")).toBeNull();
     // the middle of the way's first step: halfway between the marks' own places
     const [first, second] = [...group.querySelectorAll("circle")].map((mark) => Number(mark.getAttribute("cx")));
@@ -91,6 +91,26 @@ describe("points with names", () => {
     model.receive("spots", []);
     vi.advanceTimersByTime(50);
     expect(find(el, ".cw-markers").childElementCount).toBe(0);
+  });
+
+  it("have no name where it would cover another, or stand on θ and its name", () => {
+    const crowd = [0.5, 0.503, 0.506, 0.509, 0.512].map((x, index) => [x, 0.5, `κ ${index}`]) as [number, number, string][];
+    const { el } = show(modelOf({ spots: [...crowd, [0, 0, "middle"]] }));
+    const boxes = [...find(el, ".cw-markers").querySelectorAll("text")].map((text) => {
+      const [x = 0, y = 0, font = 0] = ["x", "y", "font-size"].map((name) => Number(text.getAttribute(name)));
+      return { left: x, right: x + 0.6 * font * text.textContent.length, top: y - 0.85 * font, bottom: y + 0.15 * font };
+    });
+    const theta = find(el, ".cw-center text");
+    const [left, bottom] = ["x", "y"].map((name) => Number(theta.getAttribute(name))) as [number, number];
+    boxes.push({ left, right: left + 8, top: bottom - 10, bottom });
+    expect(boxes.length).toBeGreaterThan(3); // four sides of the crowd have room, the fifth name has none
+    expect(boxes.length).toBeLessThan(7);
+    boxes.forEach((a, index) => {
+      for (const b of boxes.slice(index + 1)) {
+        const apart = a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+        expect(apart).toBe(true);
+      }
+    });
   });
 
   it("have no name where they lie outside of the map", () => {
@@ -113,6 +133,12 @@ describe("a map", () => {
       "λ = −2 (units of the direction)",
     ]);
     expect(find(el, ".cw-bar-name").textContent).toBe("loss − L(θ)");
+  });
+
+  it("is read out with its probe's place when it is focused", () => {
+    const { el } = show(modelOf());
+    const described = find(el, ".cw-map-figure").getAttribute("aria-describedby") ?? "";
+    expect(find(el, `#${described}`).textContent).toBe("probe (0.50, 0.00): 0.5000 (+0.250)");
   });
 
   it("draws contours dashed below the centre, thick level with it, solid above", () => {

@@ -51,6 +51,16 @@ describe("a verdict", () => {
     expect(parts).toEqual(["tr H", "7.37", "± 0.22"]);
   });
 
+  it("tells below its notes what a tooltip tells of each number", () => {
+    const { model, el } = show({ facts: [["tr H", "7.37 ± 0.22", "trace of the Hessian"]] });
+    const lines = () => [...el.querySelectorAll("[role=listitem]")].map((line) => line.textContent);
+    expect(lines()).toEqual(["tr H = 7.37 ± 0.22: trace of the Hessian"]);
+    expect(el.querySelector("summary")?.textContent).toBe("what is what");
+    model.receive("notes", ["kinks"]);
+    expect(lines()).toEqual(["kinks", "tr H = 7.37 ± 0.22: trace of the Hessian"]);
+    expect(el.querySelector("summary")?.textContent).toBe("1 note");
+  });
+
   it("has its notes to unfold, as text, and none where there are none", () => {
     const { model, el } = show({ notes: ["<b>few</b> samples", "kinks"] });
     const notes = el.querySelector("details")!;
@@ -85,7 +95,7 @@ describe("a verdict", () => {
     model.receive("kind", "minimum");
     model.receive("sentence", "A minimum.");
     expect(el.querySelector("[role=status]")?.textContent).toBe("A minimum.");
-    expect(el.querySelector("svg")?.getAttribute("aria-label")).toBe("minimum");
+    expect(el.querySelector("svg")?.getAttribute("aria-label")).toBe("bowl");
     end();
     expect(el.childElementCount).toBe(0);
     expect(model.listening).toBe(0);

@@ -55,7 +55,8 @@ def test_the_profiles_show_the_prediction_only_where_there_is_one() -> None:
     curvature = cw.project_curvature(objective, shown.directions)
     orange = tuple(int(ORANGE[i : i + 2], 16) for i in (1, 3, 5))
     predicted = count(Profiles(shown, curvature=curvature, mean_curvature=0.8).to_png(), orange)
-    assert predicted > 2 * count(Profiles(shown, curvature=curvature).to_png(), orange) > 0  # its key is there without it
+    assert predicted > 100
+    assert count(Profiles(shown, curvature=curvature).to_png(), orange) == 0  # nor its key
 
 
 @pytest.mark.parametrize("name", ["loss_map", "surface", "profiles", "curvature_plot", "spectrum_plot", "trace_plot"])

@@ -74,7 +74,7 @@ def test_on_the_logarithmic_axis_a_single_eigenvalue_is_still_seen(density) -> N
     # one of 162 eigenvalues stands well above the faintest that is drawn, and nothing stands between it and the others
     assert curve.y[at] > curve.y.min() + 0.5
     assert curve.y[int(np.argmin(np.abs(curve.x - 4.0)))] == curve.y.min()
-    assert view._marks._y_axis.label == "density, log"
+    assert view._marks._y_axis.label == "density (log scale)"
     view.log = False
     assert view._marks._y_axis.label == "density"
 

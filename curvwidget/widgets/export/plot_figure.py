@@ -72,7 +72,7 @@ def tick_places(axis: bqplot.Axis) -> list[tuple[float, str]]:
     names = {float(position): text for position, text in (axis.tick_labels or {}).items()}
     shares = (values - scale.min) / (scale.max - scale.min)
     return [
-        (float(share), names.get(round(float(value), 4), f"{value + 0.0:.6g}".replace("-", "−")))
+        (float(share), names.get(float(value), f"{value + 0.0:.6g}".replace("-", "−")))
         for share, value in zip(shares, values, strict=True)
         if -1e-9 <= share <= 1 + 1e-9
     ]
