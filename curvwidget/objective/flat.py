@@ -65,19 +65,22 @@ class FlatParameters:
             for tensor, piece in zip(self.tensors, torch.split(theta, self._sizes), strict=True):
                 tensor.data.copy_(piece.view(tensor.shape))
 
-    def write_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> None:
+    def write_along(
+        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
+    ) -> None:
         """Put θ + Σ a_i·v_i into the model, added up in one order, so that it is the same to the last bit each time.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
             coefficients: a_i.
+            stretches: The parts of θ that are written; None for all.
         """
-        point = theta.clone() if self._memory is None else self._memory.copy_(theta)
-        for vector, coefficient in zip(vectors, coefficients, strict=True):
-            point.add_(vector, alpha=coefficient)
         if self._memory is None:
-            self.write(point)
+            self.write(_add_up(theta.clone(), vectors, coefficients))
+            return
+        for part in (slice(None),) if stretches is None else stretches:
+            _add_up(self._memory[part].copy_(theta[part]), vectors[:, part], coefficients)
 
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
         """Lay tensors one after the other, differentiably.
@@ -96,3 +99,9 @@ class FlatParameters:
         if piece.layout is not torch.strided:  # an embedding's gradient may be sparse
             piece = piece.to_dense()
         return piece.reshape(-1) if piece.dtype == self.dtype else piece.reshape(-1).to(self.dtype)
+
+
+def _add_up(point: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> Tensor:
+    for vector, coefficient in zip(vectors, coefficients, strict=True):
+        point.add_(vector, alpha=coefficient)
+    return point

@@ -51,6 +51,11 @@ class ModelRisk(Risk):
         self.writes_batches = False
 
     @property
+    def model(self) -> nn.Module:
+        """The private model."""
+        return self._model
+
+    @property
     def loss_name(self) -> str:
         """What the user's loss is called in messages."""
         return "criterion" if self._batch_loss is None else "batch_loss"
@@ -67,18 +72,21 @@ class ModelRisk(Risk):
         self.parameters.write(theta)
         return self.parameters.tensors
 
-    def place_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+    def place_along(
+        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
+    ) -> tuple[Tensor, ...]:
         """Write a point into the model, without making a vector of it.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
             coefficients: a_i.
+            stretches: The parts of θ that are written; None for all.
 
         Returns:
             The model's parameters.
         """
-        self.parameters.write_along(theta, vectors, coefficients)
+        self.parameters.write_along(theta, vectors, coefficients, stretches)
         return self.parameters.tensors
 
     def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:

@@ -56,7 +56,9 @@ class Risk(ABC):
         """Put θ where the loss takes it from, and return the leaves of autograd that it then stands in."""
 
     @abstractmethod
-    def place_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+    def place_along(
+        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
+    ) -> tuple[Tensor, ...]:
         """Put θ + Σ a_i·v_i where the loss takes it from, added up in one order, and return the leaves."""
 
     @abstractmethod
@@ -183,13 +185,16 @@ class FunctionRisk(Risk):
         """
         return (theta.detach().clone().requires_grad_(torch.is_grad_enabled()),)
 
-    def place_along(self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+    def place_along(
+        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
+    ) -> tuple[Tensor, ...]:
         """Make a leaf of a point.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
             coefficients: a_i.
+            stretches: Of no meaning here.
 
         Returns:
             θ + Σ a_i·v_i, which the function may do with as it likes.

@@ -1,0 +1,386 @@
+"""Losses along directions: every way to them is equal to the plain one at rounding error, which is the loss at each point."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from curvwidget._interrupt import interruptible
+from curvwidget.objective import Objective, chunking, still_layers
+from curvwidget.objective.along import LossesAlong
+from tests.cases import CASES, Case, case_named
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+ROUNDING = {"rtol": 1e-12, "atol": 1e-14}
+
+# Which layers the random directions leave known, where the size of a layer does not count.
+KNOWN = {
+    "MLP with tanh": ("0",),
+    "MLP with ReLU": ("0",),
+    "convolution with BatchNorm": ("0",),
+    "residual convolution": ("first",),
+    "logistic regression": ("",),
+}
+
+
+@pytest.fixture(autouse=True)
+def small_layers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(still_layers, "_MULTIPLICATIONS_A_TERM", 0)
+
+
+def directions(objective: Objective, count: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randn(count, objective.n_parameters, generator=generator, dtype=objective.dtype)
+
+
+def coordinates(count: int = 2, points: int = 7) -> np.ndarray:
+    return np.random.default_rng(count).normal(size=(points, count)) * 0.3
+
+
+def loss_by_loss(objective: Objective, vectors: Tensor, points: np.ndarray) -> np.ndarray:
+    """Each point made by hand and evaluated by itself."""
+    sums = [sum((a * v for a, v in zip(point.tolist(), vectors, strict=True)), objective.theta) for point in points]
+    return objective.losses(torch.stack(sums)).numpy()
+
+
+def both_ways(objective: Objective, vectors: Tensor, points: np.ndarray) -> tuple[LossesAlong, np.ndarray]:
+    """The losses with what is known, after they were seen to be those without it."""
+    along, plain = objective.along(vectors), objective.along(vectors)
+    plain.reuses_layers = False
+    found, expected = along.at(points), plain.at(points)
+    np.testing.assert_allclose(expected, loss_by_loss(objective, vectors, points), **ROUNDING)
+    np.testing.assert_allclose(found, expected, **ROUNDING)
+    assert plain.reused_layers == ()
+    assert plain.declined == "it is switched off"
+    assert not any("forward" in vars(module) for module in modules_of(objective) if type(module) is not nn.Embedding)
+    return along, found
+
+
+def modules_of(objective: Objective) -> list[nn.Module]:
+    model = getattr(objective._risk, "model", None)
+    return [] if model is None else list(model.modules())
+
+
+@every_case
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_known_layers_give_what_computed_ones_give(case: Case, count: int) -> None:
+    objective = case.build().objective()
+    along, _ = both_ways(objective, directions(objective, count), coordinates(count))
+    assert along.reused_layers == KNOWN.get(case.name, ())
+    assert (along.declined is None) == (case.name in KNOWN)
+
+
+@every_case
+def test_directions_that_move_one_parameter_leave_all_before_it_constant(case: Case) -> None:
+    problem = case.build()
+    objective = problem.objective()
+    for block in objective.blocks:
+        vectors = torch.zeros(2, objective.n_parameters, dtype=torch.float64)
+        vectors[:, block.slice] = directions(objective)[:, block.slice]
+        both_ways(objective, vectors, coordinates())
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.build().model is not None])
+def test_with_a_filter_all_before_the_last_layer_is_constant(name: str) -> None:
+    problem = case_named(name).build()
+    last = [name for name, _ in problem.model.named_parameters()][-1]
+    objective = problem.objective(parameters=last)
+    both_ways(objective, directions(objective), coordinates())
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.build().criterion is not None])
+def test_uneven_batches_each_have_their_own_outputs(name: str) -> None:
+    objective = case_named(name).build().objective(batch_size=4)
+    assert len(objective._risk.weights) > 1
+    both_ways(objective, directions(objective), coordinates())
+
+
+@pytest.mark.parametrize("policy", ["batch", "recalibrate"])
+def test_batch_statistics_move_with_the_layers_before_them(policy: str) -> None:
+    objective = case_named("convolution with BatchNorm").build().objective(batchnorm=policy)
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.reused_layers == ("0",)
+
+
+def test_a_frozen_body_is_not_run_again_and_only_its_last_output_is_kept() -> None:
+    body = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3))
+    model = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)).double()
+    runs = CountedCalls(model[0], model[3])
+    objective = Objective(model, F.cross_entropy, (torch.randn(6, 1, 9, 9).double(), torch.arange(6) % 3), parameters="6.*")
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.reused_layers == ("0", "1", "2", "3", "4", "5", "6")
+    (known,) = along._reuse().chunks
+    # three terms of the last layer's output, what they are added up in, and nothing else
+    assert known.bytes == 4 * 6 * 3 * 8
+    runs.count = 0
+    along.at(coordinates(points=50))
+    assert runs.count == 0
+
+
+class CountedCalls:
+    """Counts the calls of functional convolution that a copy of layers makes."""
+
+    def __init__(self, *layers: nn.Conv2d) -> None:
+        self.count = 0
+        for layer in layers:
+            layer.counter = self
+
+        class Counted(nn.Conv2d):
+            def _conv_forward(self, *args: Any) -> Tensor:
+                COUNTERS[-1].count += 1
+                return super()._conv_forward(*args)
+
+        COUNTERS.append(self)
+        for layer in layers:
+            layer.__class__ = Counted
+
+
+COUNTERS: list[CountedCalls] = []
+
+
+class Awkward(nn.Module):
+    """A model of two frozen layers and one that moves, put together in ways that what is known must survive."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+        self.way = way
+        self.kept: Any = None
+        self.activation = nn.ReLU(inplace=True)
+        self.halves = Halves()
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        if self.way == "in place":
+            hidden *= 2
+            hidden = torch.tanh_(hidden)
+        elif self.way == "in place by a module":
+            hidden = self.activation(hidden)
+        elif self.way == "called twice":
+            hidden = self.second(self.second(hidden))
+        elif self.way == "read again":
+            hidden = self.second(hidden) + hidden
+        elif self.way == "a tuple":
+            left, right = self.halves(hidden)
+            left += right
+            hidden = torch.cat([left, right, left, right], dim=1)[:, :4]
+        elif self.way == "hidden moving input":
+            with torch.no_grad():
+                scale = self.last.weight.sum() / self.last.weight.numel()
+            hidden = self.second(hidden * (scale + 2))
+        elif self.way == "depends on values":
+            hidden = self.second(hidden)
+            if self.last.bias[0] > 0.2:
+                hidden = self.second(hidden)
+        elif self.way == "functional use":
+            return self.last(torch.tanh(hidden)) + F.linear(torch.tanh(hidden), self.last.weight)
+        return self.last(hidden)
+
+
+class Halves(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[:, :2] * 1, x[:, 2:] * 1
+
+
+WAYS = {
+    "in place": ("first", "last"),
+    "in place by a module": ("first", "activation", "last"),
+    "called twice": ("first", "last"),
+    "read again": ("first", "second", "last"),
+    "a tuple": ("first", "halves", "last"),
+    "hidden moving input": ("first",),
+    "depends on values": (),
+    "functional use": ("first", "last"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_awkward_models_keep_their_losses(way: str) -> None:
+    torch.manual_seed(3)
+    model = Awkward(way).double()
+    x, y = torch.randn(11, 3).double(), torch.randn(11, 2).double()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the hidden input makes a gradient that is not the loss's
+        objective = Objective(model, F.mse_loss, (x, y), parameters="last.*")
+    along, _ = both_ways(objective, directions(objective), coordinates(points=30))
+    assert along.reused_layers == WAYS[way]
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_what_a_frozen_module_leaves_behind_is_not_mixed_up_between_batches(batch_size: int | None) -> None:
+    class Leaves(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            self.mask = x.sum(dim=1, keepdim=True).sign()
+            return x * 2
+
+    class Reads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.leaves, self.layer = Leaves(), nn.Linear(3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.tanh(self.layer(self.leaves(x))) * self.leaves.mask
+
+    torch.manual_seed(0)
+    objective = Objective(
+        Reads().double(), F.mse_loss, (torch.randn(10, 3).double(), torch.randn(10, 1).double()), batch_size=batch_size
+    )
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.reused_layers == ("layer",)
+
+
+def test_the_model_s_hooks_run_at_every_point() -> None:
+    problem = case_named("MLP with tanh").build()
+    problem.model[0].register_forward_hook(lambda module, args, output: output * 1.5)
+    objective = problem.objective()
+    vectors, points = directions(objective), coordinates()
+    along = objective.along(vectors)
+    np.testing.assert_allclose(along.at(points), loss_by_loss(objective, vectors, points), **ROUNDING)
+    assert along.reused_layers == ()
+
+
+def test_a_layer_whose_output_nobody_can_foresee_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verification off the centre, by an affine layer that is none."""
+    monkeypatch.setitem(still_layers.LINEAR_LAYERS, nn.Linear, lambda _, x, weight, bias: F.linear(x, weight**2, bias))
+    objective = case_named("MLP with tanh").build().objective()
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.reused_layers == ()
+    assert along.declined == "the loss with known outputs is not the loss without them"
+
+
+def test_nothing_is_kept_beyond_the_budget_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = case_named("MLP with tanh").build().objective(batch_size=8)  # 23 samples in three batches
+    a_batch = 8 * 5 * 8 * (1 + 2 + 1)
+    for budget, batches in ((a_batch // 2, 0), (a_batch, 1), (2 * a_batch, 2), (10 * a_batch, 3)):
+        monkeypatch.setattr(chunking, "MEMORY_BUDGET", budget)
+        along, _ = both_ways(objective, directions(objective), coordinates())
+        kept = [known for known in along._reuse().chunks if known is not None]
+        assert len(kept) == batches
+        assert sum(known.bytes for known in kept) <= budget
+        assert (along.declined is None) == (batches == 3)
+
+
+def test_values_do_not_depend_on_what_else_is_asked() -> None:
+    objective = case_named("residual convolution").build().objective()
+    vectors, points = directions(objective), coordinates(points=12)
+    whole = objective.along(vectors).at(points)
+    one = objective.along(vectors)
+    backwards = np.array([one.at(point[None])[0] for point in points[::-1]])[::-1]
+    np.testing.assert_array_equal(whole, backwards)
+
+
+def test_at_the_centre_the_loss_is_the_objective_s_to_the_last_bit() -> None:
+    for name in KNOWN:
+        objective = case_named(name).build().objective()
+        assert objective.along(directions(objective)).at(np.zeros((1, 2)))[0] == objective.loss()
+
+
+def test_single_precision_agrees_at_its_own_rounding() -> None:
+    for name, layers in KNOWN.items():
+        objective = case_named(name).build().objective(dtype=torch.float32)
+        vectors, points = directions(objective), coordinates()
+        along = objective.along(vectors)
+        np.testing.assert_allclose(along.at(points), loss_by_loss(objective, vectors, points), rtol=2e-6)
+        assert along.reused_layers == layers
+
+
+def test_nan_and_inf_come_as_they_are() -> None:
+    model = nn.Sequential(nn.Linear(2, 1, bias=False)).double()
+    nn.init.ones_(model[0].weight)
+    objective = Objective(model, lambda out, _: torch.log(out).mean(), (torch.eye(2).double(), torch.zeros(2, 1)))
+    values = objective.along(torch.ones(1, 2)).at([[-2.0], [-1.0], [1.0]])
+    assert np.isnan(values[0])
+    assert np.isneginf(values[1])
+    assert values[2] == pytest.approx(np.log(2))
+
+
+def test_siblings_and_kept_graphs_are_right_in_between() -> None:
+    objective = case_named("MLP with tanh").build().objective()
+    vectors, points = directions(objective), coordinates()
+    product = objective.hvp(vectors)
+    along, there = objective.along(vectors), objective.at(objective.theta + 0.2)
+    values, others = along.at(points), there.along(vectors).at(points)
+    assert torch.equal(objective.hvp(vectors), product)
+    np.testing.assert_array_equal(along.at(points), values)
+    np.testing.assert_array_equal(there.along(vectors).at(points), others)
+    np.testing.assert_allclose(others, loss_by_loss(there, vectors, points), **ROUNDING)
+
+
+def test_threads_take_turns_and_get_what_they_would_get_alone() -> None:
+    objective = case_named("residual convolution").build().objective(batch_size=4)
+    work: list[Callable[[], Any]] = []
+    for seed in range(4):
+        vectors = torch.randn(2, objective.n_parameters, generator=torch.Generator().manual_seed(seed)).double()
+        work.append(lambda vectors=vectors: objective.along(vectors).at(coordinates(points=20)))
+        work.append(lambda vectors=vectors: objective.hvp(vectors[0]).numpy())
+    alone = [task() for task in work]
+    found: list[Any] = [None] * len(work)
+
+    def run(index: int) -> None:
+        found[index] = work[index]()
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for ours, theirs in zip(found, alone, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+class Stopped(Exception):  # noqa: N818
+    pass
+
+
+def test_it_may_be_interrupted_at_every_checkpoint_and_taken_up_again() -> None:
+    objective = case_named("MLP with ReLU").build().objective(batch_size=7)
+    vectors, points = directions(objective), coordinates()
+    expected = objective.along(vectors).at(points)
+    for allowed in itertools.count():
+        left = iter(range(allowed))
+
+        def check(left: Any = left) -> None:
+            if next(left, None) is None:
+                raise Stopped
+
+        along = objective.along(vectors)
+        try:
+            with interruptible(check):
+                along.at(points)
+        except Stopped:
+            assert not any("forward" in vars(module) for module in modules_of(objective))
+            assert all(parameter.requires_grad for parameter in objective._risk.parameters.tensors)
+            np.testing.assert_array_equal(along.at(points), expected)
+        else:
+            break
+    assert allowed > 3 * len(points)
+
+
+def test_what_is_kept_dies_with_its_last_name() -> None:
+    objective = case_named("MLP with tanh").build().objective()
+    along = objective.along(directions(objective))
+    along.at(coordinates())
+    kept = weakref.ref(along._reuse().chunks[0])
+    del along
+    gc.collect()
+    assert kept() is None
+
+
+def test_coordinates_of_another_shape_are_refused() -> None:
+    objective = case_named("MLP with tanh").build().objective()
+    along = objective.along(directions(objective))
+    for bad in ([0.0, 1.0], [[0.0]], np.zeros((2, 3))):
+        with pytest.raises(ValueError, match=r"coordinates must have shape \(B, 2\), got"):
+            along.at(bad)
+    assert along.at(np.zeros((0, 2))).shape == (0,)
