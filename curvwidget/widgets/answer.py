@@ -19,7 +19,7 @@ from curvwidget.slices import stream_descent
 from curvwidget.widgets.kept_stream import KeptStream
 from curvwidget.widgets.pictures import Pictures
 from curvwidget.widgets.places import Place
-from curvwidget.widgets.request import Follow, Request
+from curvwidget.widgets.request import Follow, LookAround, Request
 from curvwidget.widgets.update import Known, Update
 
 __all__ = ["Answerer"]
@@ -65,7 +65,7 @@ class Answerer:
         self._smallest = min(smallest, objective.n_parameters - self._largest)
         self._seed = seed
         self._kept = Kept(sys.maxsize) if kept is None else kept
-        self._pictures = Pictures(objective, checkpoints=checkpoints, kept=self._kept)
+        self._pictures = Pictures(objective, checkpoints=checkpoints, kept=self._kept, seed=seed)
         self._eigenpairs = KeptStream(
             lambda: stream_eigenpairs(objective, largest=self._largest, smallest=self._smallest, seed=seed)
         )
@@ -99,6 +99,7 @@ class Answerer:
             eigenpairs = yield from self._find_eigenpairs(picture=True)
         plane = yield from self._pictures.draw(request, eigenpairs)
         yield from self._pictures.compare(request, eigenpairs)
+        yield from self._pictures.recall_minima(request, eigenpairs)
         if known.eigenpairs is None and eigenpairs is None:
             yield from self._find_eigenpairs(picture=False)
         yield from self._compare(request, known)
@@ -128,6 +129,22 @@ class Answerer:
             if descent.progress >= 1:
                 there = self.objective.theta.add_(lowest.vectors[0], alpha=descent.coordinate)
             yield Update("descent along v₋", descent.progress, descent=descent, destination=there)
+
+    def look_around(self, errand: LookAround, known: Known) -> Iterator[Update]:
+        """Look for the other minima of a plane.
+
+        Args:
+            errand: What is asked.
+            known: What is known already.
+
+        Yields:
+            Updates, the last with all minima that were found, or with a refusal where the axes span no plane.
+        """
+        request, eigenpairs = errand.request, known.eigenpairs
+        if request.needs_eigenpairs and eigenpairs is None:
+            eigenpairs = yield from self._find_eigenpairs(picture=True)
+        plane = yield from self._pictures.draw(request, eigenpairs)
+        yield from self._pictures.look_around(request, eigenpairs, plane)
 
     def _find_eigenpairs(self, *, picture: bool) -> Generator[Update, None, Eigenpairs]:
         for pairs in self._eigenpairs:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
+import numpy as np
 import traitlets
 
 from curvwidget._checks import check_count, check_finite
@@ -26,9 +27,10 @@ from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.explorer_state import ExplorerState
 from curvwidget.widgets.explorer_views import ExplorerViews
 from curvwidget.widgets.export.saved import SavedState
+from curvwidget.widgets.minima_controls import MinimaControls
 from curvwidget.widgets.places import Itinerary, Place, checkpoint_places
-from curvwidget.widgets.remarks import descent_words, minima_words, remark
-from curvwidget.widgets.request import Follow, Request
+from curvwidget.widgets.remarks import around_words, descent_words, minima_words, remark
+from curvwidget.widgets.request import Follow, LookAround, Request
 from curvwidget.widgets.travel_controls import TravelControls
 from curvwidget.widgets.update import Known, Update
 from curvwidget.widgets.working_view import WorkingView
@@ -36,6 +38,9 @@ from curvwidget.widgets.working_view import WorkingView
 __all__ = ["CACHE_BYTES", "Explorer"]
 
 CACHE_BYTES = 512 * 2**20
+Job = Request | Follow | LookAround
+
+_MARGIN = 1.1  # of the picture beyond the farthest minimum that it is to show
 _UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
 
 
@@ -101,7 +106,7 @@ class Explorer(ExplorerState, WorkingView):
         self._itinerary = Itinerary(self.checkpoints, kept)
         self._answerers = Answerers(objective, seed=seed, checkpoints=self.checkpoints, kept=kept)
         self._shown_place: Place | None = None  # that of the slice; a new place has none yet
-        self._worker: Worker[Request | Follow, Update] = Worker(
+        self._worker: Worker[Job, Update] = Worker(
             self._respond, on_result=self._on_update, on_end=self._on_end, executor=executor
         )
         self._quiet = False
@@ -113,7 +118,11 @@ class Explorer(ExplorerState, WorkingView):
             request = saved.read_request(self.checkpoints)
         request = Request() if request is None else request
         self.travel = TravelControls(
-            on_place=self.go_to, on_back=self.go_back, on_follow=self.follow, checkpoints=self.checkpoints
+            on_place=self.go_to,
+            on_back=self.go_back,
+            on_follow=self.follow,
+            minima=MinimaControls(on_look=self.look_around, on_choose=self.go_to_minimum, on_widen=self.show_minima),
+            checkpoints=self.checkpoints,
         )
         self.controls = self._panel = Controls(
             request,
@@ -164,18 +173,50 @@ class Explorer(ExplorerState, WorkingView):
     def go_to_probe(self) -> None:
         """Make the probe the centre."""
         with self._worker.lock:
-            if self.slice is None or self.probe == (0.0, 0.0):
+            if self.slice is not None and self.probe != (0.0, 0.0):
+                self._go_within_plane(self.slice, self.probe, "the probe", "was the probe")
+
+    def go_to_minimum(self, number: int) -> None:
+        """Make another minimum of the plane the centre.
+
+        Args:
+            number: Which of `minima`, the lowest of which is 0.
+
+        Raises:
+            IndexError: If there are not as many.
+        """
+        with self._worker.lock:
+            known = 0 if self.minima is None else len(self.minima)
+            if self.minima is None or self.slice is None or not 0 <= number < known:
+                raise IndexError(f"number must be below the number of minima that are known, {known}, got {number}")
+            self._go_within_plane(self.slice, self.minima.coordinates[number].tolist(), "a minimum", "is a minimum of a plane")
+
+    def look_around(self) -> None:
+        """Look for other minima of the plane shown, far beyond the picture; what it finds is `minima`.
+
+        See `find_minima_around`; its slices take some thousand losses, of which each update says how many are spent.
+        """
+        with self._worker.lock:
+            self._begin(LookAround(self.request))
+
+    def show_minima(self) -> None:
+        """Widen the picture, where it does not show all minima that are known."""
+        with self._worker.lock:
+            if self.minima is None or self.slice is None or not len(self.minima):
                 return
-            directions = self.slice.directions
-            theta = self._answerers.at(self._shown_place).objective.theta
-            for coordinate, vector in zip(self.probe, directions.vectors, strict=True):
-                theta.add_(vector, alpha=coordinate)
-            named = " and ".join(
-                f"{format_number(at)} along {label}" for at, label in zip(self.probe, directions.labels, strict=True)
-            )
-            start = "θ" if self._shown_place is None else self._shown_place.label
-            number = self._itinerary.next_number
-            self.go_to(Place(theta, f"{number}: the probe", f"Centre {number} was the probe: from {start} {named}."))
+            wider = float((np.abs(self.minima.coordinates).max(axis=0) / self.slice.span).max()) * _MARGIN
+            if wider > 1:
+                self._ask(dataclasses.replace(self.request, zoom=self.request.zoom * wider))
+
+    def _go_within_plane(self, plane: LossSlice, coordinates: Sequence[float], label: str, origin: str) -> None:
+        directions = plane.directions
+        theta = self._answerers.at(self._shown_place).objective.theta
+        for coordinate, vector in zip(coordinates, directions.vectors, strict=True):
+            theta.add_(vector, alpha=coordinate)
+        named = " and ".join(f"{format_number(at)} along {name}" for at, name in zip(coordinates, directions.labels, strict=True))
+        start = "θ" if self._shown_place is None else self._shown_place.label
+        number = self._itinerary.next_number
+        self.go_to(Place(theta, f"{number}: {label}", f"Centre {number} {origin}: from {start} {named}."))
 
     def go_back(self) -> None:
         """Go back to the centre before this one; a `ValueError` says that there is none."""
@@ -301,6 +342,7 @@ class Explorer(ExplorerState, WorkingView):
         self.recall(known)
         self.travel.show(self._itinerary.places, place, can_go_back=self._itinerary.can_go_back)
         self.travel.say("" if place is None or place.checkpoint is not None else place.origin)
+        self.travel.minima.show(None, None)
         self.controls.offer(self.eigenpairs)
         self.views.wait()
 
@@ -370,20 +412,25 @@ class Explorer(ExplorerState, WorkingView):
 
     # What the worker does
 
-    def _respond(self, job: Request | Follow) -> Iterator[Update]:
-        request = job.request if isinstance(job, Follow) else job
+    def _respond(self, job: Job) -> Iterator[Update]:
+        request = _request_of(job)
         with self._worker.lock:
             known = self.known if request.place is self._itinerary.here else Known()
         answerer = self._answerers.at(request.place)
-        return answerer.follow(job, known) if isinstance(job, Follow) else answerer.answer(job, known)
+        if isinstance(job, Follow):
+            return answerer.follow(job, known)
+        return answerer.look_around(job, known) if isinstance(job, LookAround) else answerer.answer(job, known)
 
-    def _on_update(self, job: Request | Follow, update: Update) -> None:
-        request = job.request if isinstance(job, Follow) else job
+    def _on_update(self, job: Job, update: Update) -> None:
+        request = _request_of(job)
         now = time.monotonic()
         # Statistics grow by hundreds of steps a second on a small model: the numbers are kept at once, drawn at a rate one can
         # read.
         draw = update.progress >= 1 or now - self._shown_at >= 1 / _UPDATES_PER_SECOND
         self.take(update)
+        if update.look is not None:
+            self._settle(update.look.plane, request.place)
+            self.views.show_look(update.look)
         if update.slice is not None and (self.slice is None or update.slice.values is not self.slice.values):
             self._show_slice(update.slice, request.place)
         if update.eigenpairs is not None:
@@ -393,8 +440,11 @@ class Explorer(ExplorerState, WorkingView):
             self.controls.show_work(update.doing, update.progress, busy=True)
             self.loss_map.status = f"computing {update.doing}" if update.picture else ""
             self._show_numbers(request)
-        if update.refusal or update.destination is not None:
+        if isinstance(job, Follow) and (update.refusal or update.destination is not None):
             self._end_descent(request, update)
+        if isinstance(job, LookAround) and (update.refusal or (update.minima is not None and update.minima.progress >= 1)):
+            self._begin(request)  # what was interrupted goes on
+            self.travel.say(update.refusal or ("" if update.minima is None else around_words(update.minima)))
 
     def _end_descent(self, request: Request, update: Update) -> None:
         descent, destination = update.descent, update.destination
@@ -406,8 +456,14 @@ class Explorer(ExplorerState, WorkingView):
         self.go_to(place)
 
     def _show_slice(self, plane: LossSlice, place: Place | None) -> None:
-        moved = self._shown_place is not place or self.slice is None or self.slice.directions is not plane.directions
-        self.slice, self._shown_place = plane, place
+        self.slice, self.look = plane, None
+        self._settle(plane, place)
+        self.views.show_slice(plane, self.curvature)
+
+    # What is shown is of that plane now: is it another one?
+    def _settle(self, plane: LossSlice, place: Place | None) -> None:
+        moved = self._shown_place is not place or self.directions is not plane.directions
+        self._shown_place = place
         if moved:
             self._quiet = True
             try:
@@ -417,7 +473,6 @@ class Explorer(ExplorerState, WorkingView):
         spans = plane.span
         kept = (0.0, 0.0) if moved else tuple(max(-s, min(s, p)) for p, s in zip(self.probe, spans, strict=True))
         self.probe = kept
-        self.views.show_slice(plane, self.curvature)
 
     def _show_numbers(self, request: Request) -> None:
         center = self._answerers.at(request.place).objective
@@ -426,9 +481,10 @@ class Explorer(ExplorerState, WorkingView):
         if self.curvature is not None:
             said = remark(center, self.curvature, self.known, self.prediction)
             origin = (request.place.origin,) if request.place is not None and request.place.origin else ()
-            minima = () if self.minima is None else minima_words(self.minima)
+            minima = () if self.minima is None or self.slice is None else minima_words(self.minima, self.slice.span)
             said = dataclasses.replace(said, notes=(*origin, *said.notes, *minima))
         self.views.show_numbers(self, said)
+        self.travel.minima.show(self.minima, None if self.slice is None else self.slice.span)
 
     def _predict(self, center: Objective, request: Request) -> None:
         scaled = self.scaled_traces.get(str(request.normalization))
@@ -439,8 +495,12 @@ class Explorer(ExplorerState, WorkingView):
             self.prediction = predict(center, request, trace=self.trace, eigenpairs=self.eigenpairs, scaled=scaled)
             self._predicted_from = basis
 
-    def _on_end(self, job: Request | Follow, end: End) -> None:
+    def _on_end(self, job: Job, end: End) -> None:
         self.loss_map.status = ""
         if end.state == "complete":
-            self._show_numbers(job.request if isinstance(job, Follow) else job)
+            self._show_numbers(_request_of(job))
         self._finish(end)
+
+
+def _request_of(job: Job) -> Request:
+    return job if isinstance(job, Request) else job.request

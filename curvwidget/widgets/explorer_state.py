@@ -11,6 +11,7 @@ from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.directions import Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.slices import Descent, LossSlice
+from curvwidget.slices.first_look import FirstLook
 from curvwidget.widgets.update import Known, Update
 from curvwidget.widgets.working_view import WorkState
 
@@ -24,7 +25,9 @@ class ExplorerState(WorkState):
     """The explorer's results. They change as its worker finds them, on its thread."""
 
     slice = traitlets.Instance(LossSlice, allow_none=True)
-    """The slice shown, the finest so far."""
+    """The slice shown, the finest so far; None while there is nothing but a first `look`."""
+    look = traitlets.Instance(FirstLook, allow_none=True)
+    """What the map shows of a plane before there is a slice of it on all samples; None where it shows the slice."""
     curvature = traitlets.Instance(ProjectedCurvature, allow_none=True)
     """The projected curvature of the plane shown."""
     eigenpairs = traitlets.Instance(Eigenpairs, allow_none=True)
@@ -42,7 +45,7 @@ class ExplorerState(WorkState):
     trajectory = traitlets.Instance(Trajectory, allow_none=True)
     """Where the checkpoints lie beside the plane shown."""
     minima = traitlets.Instance(PlaneMinima, allow_none=True)
-    """Further minima of the plane shown, with their curvatures."""
+    """Further minima of the plane shown, with their curvatures; after `Explorer.look_around` also those outside the picture."""
     descent = traitlets.Instance(Descent, allow_none=True)
     """How far down the negative curvature led when it was last followed."""
     sample = traitlets.Instance(ProjectionSample, allow_none=True)
@@ -61,8 +64,10 @@ class ExplorerState(WorkState):
         Args:
             update: From the worker.
         """
-        if update.curvature is not None:
+        if update.curvature is not None or update.look is not None:
             self._forget_plane()
+        if update.look is not None:
+            self.slice, self.look = None, update.look
         for name in (*_KNOWN, *_OF_THE_PLANE, "descent"):
             result = getattr(update, name)
             if result is not None:

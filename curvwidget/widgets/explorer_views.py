@@ -7,11 +7,13 @@ import ipywidgets
 from curvwidget.curvature import ProjectedCurvature
 from curvwidget.curvature.number_words import format_number
 from curvwidget.slices import LossSlice
+from curvwidget.slices.first_look import FirstLook
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.explorer_state import ExplorerState
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.profiles import Profiles
 from curvwidget.widgets.remarks import Remarks
+from curvwidget.widgets.slice_words import look_words, slice_words
 from curvwidget.widgets.spectrum_plot import SpectrumPlot
 from curvwidget.widgets.surface import Surface
 from curvwidget.widgets.tabbed_views import TabbedViews
@@ -94,9 +96,23 @@ class ExplorerViews:
             plane: The slice.
             curvature: The curvature of its plane.
         """
-        self.loss_map.show(plane, curvature)
+        with self.loss_map.hold_sync():
+            self.loss_map.show(plane, curvature)
+            self.loss_map.caption = slice_words(plane)
         self.profiles.show(plane, curvature)
         self.surface.slice = plane
+
+    def show_look(self, look: FirstLook) -> None:
+        """Show a first look, on the map alone, which says that it is one.
+
+        Args:
+            look: The first look.
+        """
+        with self.loss_map.hold_sync():
+            self.loss_map.show(look.plane, None)
+            self.loss_map.caption = look_words(look)
+        self.profiles.show(None, None)
+        self.surface.slice = None
 
     def show_numbers(self, state: ExplorerState, said: Remarks | None) -> None:
         """Show what is known besides the slice.
@@ -146,10 +162,11 @@ def _way(state: ExplorerState) -> list[tuple[float, float, str]]:
     return [(x, y, str(index + 1) if index in ends else "") for index, (x, y) in places]
 
 
-# Further minima of the plane, by their curvatures; the notes have the rest.
+# Further minima within the picture, by their curvatures; the notes have the rest.
 def _spots(state: ExplorerState) -> list[tuple[float, float, str]]:
-    minima = state.minima
-    if minima is None:
+    minima, plane = state.minima, state.slice
+    if minima is None or plane is None:
         return []
-    rows = zip(minima.coordinates.tolist(), minima.principal.tolist(), strict=True)
+    seen = minima.within(plane.span)
+    rows = zip(minima.coordinates[seen].tolist(), minima.principal[seen].tolist(), strict=True)
     return [(x, y, f"κ {format_number(low, 2)}, {format_number(high, 2)}") for (x, y), (low, high) in rows]

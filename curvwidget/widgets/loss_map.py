@@ -124,6 +124,13 @@ class LossMap(Picture, BaseWidget):
     - Default: empty
     """
 
+    caption = traitlets.Unicode("").tag(sync=True)
+    """Small print beside the title, such as ``"exact, 1,681 evaluations"``; a screen reader hears it as well.
+
+    - Type: str
+    - Default: empty
+    """
+
     status = traitlets.Unicode("").tag(sync=True)
     """Short text in the corner, such as ``"computing 21 × 21"``.
 

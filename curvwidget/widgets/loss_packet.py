@@ -40,6 +40,7 @@ def loss_packet(
     - ``marks``: 0 where that is a finite number;
     - ``base``, ``center`` (L(θ)), ``range`` of what is drawn (empty where nothing is finite), ``limits`` of the colours,
       ``levels``: float64;
+    - ``error``: how far the values may be from the loss, 0 where they are losses, beside the arrays;
     - ``points``, ``starts``, ``level_index``: the contours, as in `ContourLines`;
     - ``model_points``, ``model_starts``, ``model_level_index``: those of the quadratic model, at the same levels.
 
@@ -69,6 +70,7 @@ def loss_packet(
             "scale": scale,
             "labels": list(plane.directions.labels),
             "has_model": curvature is not None,
+            "error": plane.error,
         },
         {
             "x": x.astype(np.float64),

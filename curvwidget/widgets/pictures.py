@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from curvwidget.curvature import ProjectedCurvature, project_curvature
-from curvwidget.curvature.plane_minima import find_plane_minima
+from curvwidget.curvature.minima_around import stream_minima_around, wide_span
+from curvwidget.curvature.plane_minima import PlaneMinima, find_plane_minima
 from curvwidget.directions import (
     Directions,
     blend_directions,
@@ -22,8 +23,10 @@ from curvwidget.directions import (
 )
 from curvwidget.linalg import Eigenpairs
 from curvwidget.objective import Objective
+from curvwidget.objective.subset import Subset
 from curvwidget.runs import Kept, bytes_of
 from curvwidget.slices import LossSlice, settle_span, span_from_curvature, stream_slice
+from curvwidget.slices.first_look import FirstLook, choose_subset, stream_first_look
 from curvwidget.widgets.axis_sources import AxisSource, CheckpointAxis, EigenAxis, GradientAxis, RandomAxis, TrajectoryAxis
 from curvwidget.widgets.kept_stream import KeptStream
 from curvwidget.widgets.places import Place
@@ -33,6 +36,7 @@ from curvwidget.widgets.update import Update
 __all__ = ["Pictures"]
 
 _MOST_MINIMA = 4  # of a plane that are looked for
+_WIDER = 3.0  # times the picture: as far as other minima are looked for at least
 _PARALLEL = 1e-8  # of the squared sine between two directions: below it they are one
 _LONG_STEP = 0.1  # seconds: a step of a slice that takes longer does not hold up whoever asks for something else
 
@@ -50,17 +54,20 @@ class Pictures:
         objective: The loss at θ.
     """
 
-    def __init__(self, objective: Objective, *, checkpoints: Sequence[Place], kept: Kept) -> None:
+    def __init__(self, objective: Objective, *, checkpoints: Sequence[Place], kept: Kept, seed: int = 0) -> None:
         """Say what to draw.
 
         Args:
             objective: The loss at θ.
             checkpoints: Points of a training run.
             kept: Where results are kept, shared with other points.
+            seed: Seed of the samples that are looked at first.
         """
         self.objective = objective
         self._checkpoints = tuple(checkpoints)
         self._kept = kept
+        self._seed = seed
+        self._subsets: dict[int, Subset | None] = {}  # by how many evaluations they stand in for
         # One at a time: besides what it has found, it holds the layers' products that make its evaluations cheap.
         self._interrupted: tuple[Key, KeptStream[LossSlice]] | None = None
 
@@ -72,20 +79,30 @@ class Pictures:
             eigenpairs: Both ends of the spectrum, where the request needs them.
 
         Yields:
-            Updates; the first one has the curvature and the coarsest picture, so that nothing stands before it.
+            Updates; the first one has the curvature and the coarsest picture, so that nothing stands before it; or else a first
+            look on some of the samples, where all of them take long.
 
         Returns:
             The slice.
         """
-        directions, curvature = self.directions(request, eigenpairs), self._curvature(request, eigenpairs)
+        directions = self.directions(request, eigenpairs)
+        look: FirstLook | None = None
+        if not self._at_hand(request, eigenpairs):
+            for look in self._look(request, eigenpairs):
+                yield Update(f"first look, {look.samples:,} samples", look.plane.progress, look=look)
+            if look is not None:
+                yield Update("curvature", 0.0)
+        curvature = self._curvature(request, eigenpairs)
         key, span = self._slice_key(request, eigenpairs, curvature), self._span(request, eigenpairs, curvature)
-        size = f"{request.resolution} × {request.resolution}"
-        first: ProjectedCurvature | None = curvature
+        news: ProjectedCurvature | None = curvature
         for plane in self._slices(
             key, lambda: stream_slice(self.objective, directions, span=span, resolution=request.resolution)
         ):
-            yield Update(f"slice, {size}", plane.progress, curvature=first, slice=plane)
-            first = None
+            # After a look the picture waits until it is as fine; the curvature, which the look has not, does not wait.
+            finer = look is None or plane.progress >= 1 or plane.values.size >= look.plane.values.size
+            doing = f"slice, {request.resolution} × {request.resolution}"
+            yield Update(doing, plane.progress, curvature=news, slice=plane if finer else None)
+            news = None
         return plane
 
     def compare(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[Update]:
@@ -119,9 +136,57 @@ class Pictures:
         """
         if not _spans(plane.directions):
             return
-        key = (*self._slice_key(request, eigenpairs, self._curvature(request, eigenpairs)), "minima")
-        minima = self._keep(key, lambda: find_plane_minima(self.objective, plane, most=_MOST_MINIMA))
+        near = self._keep(
+            self._near_key(request, eigenpairs), lambda: find_plane_minima(self.objective, plane, most=_MOST_MINIMA)
+        )
+        far = self._kept.get(self._far_key(request, eigenpairs))
+        minima = near if far is None else _join(far, near, request)
         yield Update("minima of this plane", 1.0, picture=False, minima=minima)
+
+    def recall_minima(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[Update]:
+        """Say which minima of the plane are known from looking around.
+
+        Args:
+            request: What was drawn.
+            eigenpairs: As for `draw`.
+
+        Yields:
+            One update, where somebody has looked around in this plane.
+        """
+        far = self._kept.get(self._far_key(request, eigenpairs))
+        if far is not None:
+            yield Update("minima of this plane", 1.0, picture=False, minima=self._with_near(far, request, eigenpairs))
+
+    def look_around(self, request: Request, eigenpairs: Eigenpairs | None, plane: LossSlice) -> Iterator[Update]:
+        """Look for minima of the plane far beyond the picture.
+
+        Args:
+            request: What was drawn.
+            eigenpairs: As for `draw`.
+            plane: The slice.
+
+        Yields:
+            Updates with the minima known so far, or a refusal where the directions are parallel.
+        """
+        if not _spans(plane.directions):
+            yield Update("", 1.0, refusal="There is no plane to look around in: the two axes are parallel.")
+            return
+        span = np.maximum(wide_span(self.objective, plane.directions), _WIDER * np.array(plane.span))
+        for far in stream_minima_around(self.objective, plane.directions, span=span.tolist()):
+            if far.progress >= 1:
+                self._kept.put(self._far_key(request, eigenpairs), far, bytes_of(far))
+            minima = self._with_near(far, request, eigenpairs)
+            yield Update(f"minima around, {far.evaluations} losses", far.progress, picture=False, minima=minima)
+
+    def _with_near(self, far: PlaneMinima, request: Request, eigenpairs: Eigenpairs | None) -> PlaneMinima:
+        near = self._kept.get(self._near_key(request, eigenpairs))
+        return far if near is None else _join(far, near, request)
+
+    def _near_key(self, request: Request, eigenpairs: Eigenpairs | None) -> Key:
+        return (*self._slice_key(request, eigenpairs, self._curvature(request, eigenpairs)), "minima")
+
+    def _far_key(self, request: Request, eigenpairs: Eigenpairs | None) -> Key:
+        return (*self._plane_key(request, eigenpairs), "minima around")
 
     def directions(self, request: Request, eigenpairs: Eigenpairs | None) -> Directions:
         """Return the directions that a request means.
@@ -215,6 +280,26 @@ class Pictures:
             self._kept.put(key, found, bytes_of(found))
         return found
 
+    # Whether the slice, or a beginning of it, is there without an evaluation.
+    def _at_hand(self, request: Request, eigenpairs: Eigenpairs | None) -> bool:
+        curvature: ProjectedCurvature | None = self._kept.get((*self._plane_key(request, eigenpairs), "curvature"))
+        if curvature is None:
+            return False
+        key = self._slice_key(request, eigenpairs, curvature)
+        return key in self._kept or (self._interrupted is not None and self._interrupted[0] == key)
+
+    def _look(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[FirstLook]:
+        count = request.resolution**2
+        if count not in self._subsets:
+            self._subsets[count] = choose_subset(self.objective, count, seed=self._seed)
+        subset = self._subsets[count]
+        if subset is None:
+            return
+        span = None if isinstance(request.span, str) else tuple(request.span)
+        yield from stream_first_look(
+            subset, self.directions(request, eigenpairs), span=span, zoom=request.zoom, resolution=request.resolution
+        )
+
     def _slices(self, key: Key, start: Callable[[], Iterator[LossSlice]]) -> Iterator[LossSlice]:
         found: LossSlice | None = self._kept.get(key)
         if found is not None:
@@ -230,6 +315,11 @@ class Pictures:
                 self._kept.put(key, plane, bytes_of(plane))
                 self._interrupted = None
             yield plane
+
+
+# Minima within the picture that were found on its own grid are the same where they lie within half a step of it.
+def _join(far: PlaneMinima, near: PlaneMinima, request: Request) -> PlaneMinima:
+    return far.join(near, near=[half / (request.resolution - 1) for half in near.span])
 
 
 # Whether two directions span a plane in which a point has coordinates.

@@ -12,6 +12,7 @@ from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.directions import Trajectory
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.slices import Descent, LossSlice
+from curvwidget.slices.first_look import FirstLook
 
 __all__ = ["Known", "Update"]
 
@@ -49,6 +50,7 @@ class Update:
         picture: Whether the picture itself is still being made, and not what it is compared with.
         eigenpairs: New eigenpairs, final; None for no news (and so below).
         curvature: The curvature of the plane that is about to be shown.
+        look: The plane on some of the samples, to be shown until there is the slice; like a curvature it begins a new picture.
         slice: The plane on the finest grid so far.
         trace: A better trace by Hutchinson.
         slice_trace: A better trace from slices.
@@ -68,6 +70,7 @@ class Update:
     picture: bool = True
     eigenpairs: Eigenpairs | None = None
     curvature: ProjectedCurvature | None = None
+    look: FirstLook | None = None
     slice: LossSlice | None = None
     trace: TraceEstimate | None = None
     slice_trace: TraceEstimate | None = None

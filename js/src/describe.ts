@@ -23,18 +23,19 @@ function digitsOf({ range, center }: Packet): number {
   return Math.min(12, Math.max(4, 4 + extra));
 }
 
-/** The loss at a point, and its difference from the centre where that is what the colours show. */
+/** The loss at a point with its error where it has one, and its difference from the centre where that is what the colours show. */
 export function describeLoss(packet: Packet, point: Point): string {
   if (!contains(packet, point)) return "outside the map";
   const { mark, loss, shown } = sample(packet, point);
   if (mark === Mark.NoLogarithm) return `${formatNumber(loss)} (no logarithm)`;
   const digits = packet.scale === "log" ? 4 : digitsOf(packet);
-  if (mark !== Mark.Finite || packet.scale !== "difference") return formatNumber(loss, digits);
-  return `${formatNumber(loss, digits)} (${shown > 0 ? "+" : ""}${formatNumber(shown, 3)})`;
+  const within = mark === Mark.Finite && packet.error > 0 ? ` ± ${formatNumber(packet.error, 2)}` : "";
+  if (mark !== Mark.Finite || packet.scale !== "difference") return `${formatNumber(loss, digits)}${within}`;
+  return `${formatNumber(loss, digits)}${within} (${shown > 0 ? "+" : ""}${formatNumber(shown, 3)})`;
 }
 
 /** The map in a sentence or two. */
-export function describeMap(packet: Packet | null, title: string): string {
+export function describeMap(packet: Packet | null, title: string, caption = ""): string {
   const name = title || "Loss map";
   if (!packet) return `${name}: no slice yet.`;
   const [first, second] = packet.labels;
@@ -45,5 +46,6 @@ export function describeMap(packet: Packet | null, title: string): string {
     : "No loss on it is a finite number.";
   const missing = Array.from(packet.marks).filter((mark) => mark !== Mark.Finite).length;
   const marked = missing ? ` ${missing} of ${packet.marks.length} grid points hold no number that can be drawn.` : "";
-  return `${name}: ${where}. ${numbers}${marked} Arrow keys move the probe, with shift in larger steps; Home returns to the centre, Enter picks the point.`;
+  const said = caption ? ` ${caption[0]?.toUpperCase()}${caption.slice(1)}.` : "";
+  return `${name}: ${where}. ${numbers}${marked}${said} Arrow keys move the probe, with shift in larger steps; Home returns to the centre, Enter picks the point.`;
 }

@@ -12,6 +12,7 @@ interface Frame {
   blend: number;
   /** The slice as `LossMap` sends it, in base64. */
   packet: string;
+  caption: string;
   model: Model | null;
   curvatures: Plot;
   note: string;
@@ -38,6 +39,7 @@ export function start(root: HTMLElement, content: Content): void {
     spots: [],
     show_model: content.show_model,
     title: content.title,
+    caption: "",
     status: "",
     theme: "auto",
   });
@@ -62,6 +64,7 @@ export function start(root: HTMLElement, content: Content): void {
     const bytes = decode(frame.packet);
     packet = readPacket(bytes);
     share.textContent = `${Math.round(100 * frame.blend)} %`;
+    map.set("caption", frame.caption);
     map.set("packet", bytes);
     if (packet) {
       const [x, y] = map.get("probe") as [number, number];

@@ -19,6 +19,7 @@ class MapView {
   private readonly model: AnyModel<MapTraits>;
   private readonly prefix = `cw-map-${++views}`;
   private readonly title = html("div", { class: "cw-map-title" });
+  private readonly caption = html("div", { class: "cw-map-caption" });
   private readonly status = html("div", { class: "cw-map-status" });
   private readonly save = html("button", {
     class: "cw-map-save",
@@ -60,7 +61,7 @@ class MapView {
     this.root = html(
       "div",
       { class: "cw-root cw-map" },
-      html("div", { class: "cw-map-head" }, this.title, this.status, this.save),
+      html("div", { class: "cw-map-head" }, this.title, this.caption, this.status, this.save),
       this.figure,
       html("div", { class: "cw-map-readout" }, this.probeText, this.hoverText),
       this.live,
@@ -89,6 +90,10 @@ class MapView {
     });
     on("title", () => {
       this.title.textContent = this.title.title = model.get("title");
+      this.describe();
+    });
+    on("caption", () => {
+      this.caption.textContent = this.caption.title = model.get("caption");
       this.describe();
     });
     on("packet", () => {
@@ -168,7 +173,7 @@ class MapView {
   }
 
   private describe(): void {
-    this.figure.setAttribute("aria-label", describeMap(this.packet, this.model.get("title")));
+    this.figure.setAttribute("aria-label", describeMap(this.packet, this.model.get("title"), this.model.get("caption")));
   }
 
   private async download(): Promise<void> {

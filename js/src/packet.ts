@@ -39,6 +39,8 @@ export interface Packet {
   levels: Numbers;
   contours: Lines;
   model: Lines;
+  /** How far the values may be from the loss; 0 where they are losses. */
+  error: number;
 }
 
 const VERSION = 1;
@@ -78,6 +80,7 @@ export function readPacket(block: ArrayBuffer | ArrayBufferView | null | undefin
     levels: array("levels"),
     contours: lines(""),
     model: lines("model_"),
+    error: typeof meta.error === "number" ? meta.error : 0,
   };
 }
 

@@ -15,6 +15,7 @@ export interface MapTraits {
   spots: Named[];
   show_model: boolean;
   title: string;
+  caption: string;
   status: string;
   theme: "auto" | "light" | "dark";
 }

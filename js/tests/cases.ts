@@ -45,6 +45,7 @@ export function packetOf(f: (a: number, b: number) => number, options: Options =
     levels: Float64Array.from(levels),
     contours: NO_LINES,
     model: NO_LINES,
+    error: 0,
   };
 }
 

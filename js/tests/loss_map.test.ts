@@ -15,6 +15,7 @@ function modelOf(traits: Partial<MapTraits> = {}): FakeModel<MapTraits> {
     spots: [],
     show_model: false,
     title: "A saddle",
+    caption: "",
     status: "",
     theme: "auto",
     ...traits,
@@ -184,6 +185,15 @@ describe("a map", () => {
     vi.advanceTimersByTime(50);
     expect(find(el, ".cw-map-note").textContent).toBe("");
     expect(el.querySelectorAll(".cw-contours path")).toHaveLength(3);
+  });
+
+  it("says how its numbers are to be read, to the eye and to a screen reader", () => {
+    const model = modelOf();
+    const { el } = show(model);
+    model.receive("caption", "interpolated within ±0.01 <b>of</b> the loss");
+    expect(find(el, ".cw-map-caption").textContent).toBe("interpolated within ±0.01 <b>of</b> the loss");
+    expect(find(el, ".cw-map-figure").getAttribute("aria-label")).toContain("Interpolated within ±0.01");
+    expect(find(el, ".cw-map-at").textContent).not.toContain("±");
   });
 
   it("follows title, status and theme", () => {

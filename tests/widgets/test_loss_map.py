@@ -73,7 +73,7 @@ def lines_at(packet: dict[str, Array], level: int, prefix: str = "") -> list[Arr
 def test_the_packet_holds_the_slice_on_its_own_uneven_axes() -> None:
     plane = slice_of(saddle)
     meta, packet = unpack(LossMap(plane).packet)
-    assert meta == {"version": 1, "scale": "linear", "labels": ["v₁", "v₂"], "has_model": False}
+    assert meta == {"version": 1, "scale": "linear", "labels": ["v₁", "v₂"], "has_model": False, "error": 0.0}
     np.testing.assert_array_equal(packet["x"], X)
     np.testing.assert_array_equal(packet["y"], Y)
     np.testing.assert_allclose(shown(packet), plane.values, atol=1e-7)  # 2⁻²⁴ of the largest difference from the centre

@@ -53,8 +53,8 @@ def draw_map(figure: Figure, box: Box, view: LossMap) -> None:
     for axis, label in zip(("x", "y"), meta["labels"], strict=True):
         getattr(axes, f"set_{axis}label")(f"{label} (units of the direction)", fontsize=9, parse_math=False)
     axes.tick_params(labelsize=8.5)
-    if view.title:
-        axes.set_title(view.title, fontsize=10, parse_math=False)
+    if view.title or view.caption:
+        axes.set_title(" · ".join(filter(None, (view.title, view.caption))), fontsize=10 if view.title else 8.5, parse_math=False)
     colored = np.where(marks == FINITE, values, np.nan)
     if len(limits):
         axes.pcolormesh(x, y, _rgba(colored, limits, view.scale).transpose(1, 0, 2), shading="nearest", rasterized=True)

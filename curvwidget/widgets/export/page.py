@@ -21,6 +21,7 @@ from curvwidget.widgets.export.saved import SavedView
 from curvwidget.widgets.loss_packet import Scale, loss_packet
 from curvwidget.widgets.remarks import remark
 from curvwidget.widgets.request import Request
+from curvwidget.widgets.slice_words import slice_words
 from curvwidget.widgets.style import INK
 from curvwidget.widgets.update import Known
 
@@ -137,6 +138,7 @@ def _frame(
     return {
         "blend": share,
         "packet": base64.b64encode(loss_packet(plane, curvature, cast(Scale, live.scale), live.levels)).decode(),
+        "caption": slice_words(plane),
         "model": None if curvature is None else _model(explorer, curvature),
         "curvatures": display_list(planes.children[1], x_name=_CURVATURE),
         "note": "; ".join(text for text, color in legend if not color),
