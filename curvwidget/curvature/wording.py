@@ -15,11 +15,12 @@ from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.trace_estimate import TraceEstimate
 
-__all__ = ["Statement", "describe"]
+__all__ = ["LOOKS_LIKE", "Statement", "describe"]
 
 _LONGEST = 250  # characters of a sentence
 _SAID = 0.005  # of a number: smaller errors do not reach its three digits
-_SHAPES: dict[Verdict, str] = {"minimum": "a bowl", "maximum": "a dome", "saddle": "a saddle", "flat": "a plain"}
+#: What a plane looks like, by verdict.
+LOOKS_LIKE: dict[Verdict, str] = {"minimum": "a bowl", "maximum": "a dome", "saddle": "a saddle", "flat": "a plain"}
 _POINTS: dict[Verdict, str] = {"minimum": "a minimum", "maximum": "a maximum", "saddle": "a saddle", "flat": "flat"}
 _SIGNS: dict[Verdict, str] = {
     "minimum": "the Hessian has only positive curvatures",
@@ -133,7 +134,7 @@ def _what_is_seen(curvature: ProjectedCurvature | None, point: PointFacts, criti
     elif kind == "saddle":
         seen = f"{slice_name} shows a saddle ({numbers})"
     else:
-        seen = f"{slice_name} looks like {_SHAPES[kind]} ({numbers})"
+        seen = f"{slice_name} looks like {LOOKS_LIKE[kind]} ({numbers})"
     seen = seen[0].upper() + seen[1:]
     if point.contradiction:
         return f"{seen}, but the eigenvalues exclude that: {_eigenvalue_words(point)}. One of the two is wrong."
@@ -187,8 +188,10 @@ def _what_planes_hide(sample: ProjectionSample | None, point: PointFacts) -> str
     counts["flat"] = total - sum(counts.values())
     (kind, first), *others = _by_count(counts)
     if not others:
-        return _as_sentence(f"{so_far}{'the' if total == 1 else f'all {total}'} {planes} {_verb('show', total)} {_SHAPES[kind]}")
-    shapes = [f"{first} {_verb('show', first)} {_SHAPES[kind]}", *(f"{count} {_SHAPES[kind]}" for kind, count in others)]
+        return _as_sentence(
+            f"{so_far}{'the' if total == 1 else f'all {total}'} {planes} {_verb('show', total)} {LOOKS_LIKE[kind]}"
+        )
+    shapes = [f"{first} {_verb('show', first)} {LOOKS_LIKE[kind]}", *(f"{count} {LOOKS_LIKE[kind]}" for kind, count in others)]
     return _as_sentence(f"{so_far}of {total} {planes} {', '.join(shapes[:-1])} and {shapes[-1]}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import ipywidgets
@@ -217,6 +218,8 @@ class Controls(RequestPanel[Request]):
         for axis, control in zip(request.axes, self.axes, strict=True):
             control.write(axis, self._eigenpairs)
         self.normalization.value = request.normalization or "none"
+        self.zoom.max = max(self.zoom.max, math.log10(request.zoom))  # what Python asked for can be chosen, too
+        self.zoom.min = min(self.zoom.min, math.log10(request.zoom))
         self.zoom.value = request.zoom
         if request.resolution not in [number for _, number in self.resolution.options]:
             self.resolution.options = [

@@ -12,14 +12,14 @@ from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, Proje
 from curvwidget.curvature.agreement import METHOD_NAMES, compare_traces
 from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.plane_minima import PlaneMinima
-from curvwidget.curvature.wording import Statement, describe
+from curvwidget.curvature.wording import LOOKS_LIKE, Statement, describe
 from curvwidget.directions import directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.objective import Objective
 from curvwidget.slices import Descent
 from curvwidget.widgets.update import Known
 
-__all__ = ["Remarks", "descent_words", "minima_words", "remark"]
+__all__ = ["Remarks", "around_words", "descent_words", "minima_words", "remark"]
 
 _FEW = 20  # samples below which a standard error is itself uncertain by more than a sixth
 _CONFIDENCE = 0.95
@@ -88,22 +88,42 @@ def descent_words(descent: Descent) -> str:
     return f"{found}; none of {lines} random lines goes lower."
 
 
-def minima_words(minima: PlaneMinima) -> Iterator[str]:
+def minima_words(minima: PlaneMinima, span: Sequence[float]) -> Iterator[str]:
     """Describe further minima of a plane.
 
     Args:
         minima: The minima.
+        span: How far the picture reaches.
 
     Yields:
         A sentence for each.
     """
     rows = zip(minima.coordinates, minima.losses, minima.principal, minima.errors, minima.gradient_norms, strict=True)
-    for (x, y), loss, (low, high), error, slope in rows:
+    inside = minima.within(span)
+    for index, ((x, y), loss, (low, high), error, slope) in enumerate(rows):
+        where = "" if inside[index] else f", outside the picture, ‖Δθ‖ = {format_number(minima.distances[index])} away"
         curvatures = f"κ₋ = {format_number(low)} and κ₊ = {format_number(high)}, each ± {format_number(error, 2)}"
+        seen = minima.verdicts[index]
+        shape = LOOKS_LIKE[seen]
+        doubt = "" if seen == "minimum" else f" (by these the plane is {shape} there: it is a kink that holds the loss up)"
         yield (
-            f"This plane has a minimum at ({format_number(x)}, {format_number(y)}): L = {format_number(loss)}, {curvatures}; "
-            f"it is one of the plane alone where ‖∇L‖ = {format_number(slope)} is not zero."
+            f"This plane has a minimum at ({format_number(x)}, {format_number(y)}){where}: L = {format_number(loss)}, "
+            f"{curvatures}{doubt}; it is one of the plane alone where ‖∇L‖ = {format_number(slope)} is not zero."
         )
+
+
+def around_words(minima: PlaneMinima) -> str:
+    """Say what looking around has found, and its cost.
+
+    Args:
+        minima: The minima.
+
+    Returns:
+        A sentence.
+    """
+    count = {0: "No other minimum", 1: "One other minimum"}.get(len(minima), f"{len(minima)} other minima")
+    reach = " and ".join(f"±{format_number(far, 2)}" for far in minima.span)
+    return f"{count} of this plane up to {reach} from θ, by {minima.evaluations:,} losses and {minima.hvps} HVPs."
 
 
 def _facts(objective: Objective, curvature: ProjectedCurvature, known: Known) -> Iterator[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from curvwidget.slices.span import check_span
 from curvwidget.widgets.axis_sources import AxisSource, EigenAxis, RandomAxis
 from curvwidget.widgets.places import Place
 
-__all__ = ["Follow", "Request"]
+__all__ = ["Follow", "LookAround", "Request"]
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,14 @@ class Follow:
 
     request: Request
     lines: int = 20
+
+
+@dataclass(frozen=True)
+class LookAround:
+    """The wish to know the other minima of the plane, far beyond the picture.
+
+    Attributes:
+        request: The plane to look at, and what to show afterwards.
+    """
+
+    request: Request

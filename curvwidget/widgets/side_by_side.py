@@ -13,6 +13,7 @@ from torch import Tensor
 
 from curvwidget.curvature import ProjectedCurvature, project_curvature
 from curvwidget.curvature.number_words import format_number, format_uncertain
+from curvwidget.curvature.wording import LOOKS_LIKE
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
 from curvwidget.runs import End, Executor, Worker
@@ -26,9 +27,6 @@ from curvwidget.widgets.working_view import WorkingView
 __all__ = ["SideBySide"]
 
 _HEIGHT = "400px"
-
-
-_SHAPES = {"minimum": "a bowl", "maximum": "a dome", "saddle": "a saddle", "flat": "a plain"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,8 @@ class SideBySide(WorkingView):
         >>> both.curvature.verdict, bool((both.slice.axes[0] == explorer.slice.axes[0]).all())
         ('minimum', True)
     """
+
+    _picture_width = 1200
 
     slice = traitlets.Instance(LossSlice, allow_none=True)
     """The other loss on the plane that the explorer shows, the finest so far."""
@@ -183,7 +183,7 @@ class SideBySide(WorkingView):
 
 def _describe(name: str, seen: ProjectedCurvature) -> str:
     low, high = (format_uncertain(float(value), seen.error) for value in seen.principal)
-    return f"On {name}: L = {format_number(seen.loss)}, {_SHAPES[seen.verdict]} (κ₋ = {low}, κ₊ = {high})."
+    return f"On {name}: L = {format_number(seen.loss)}, {LOOKS_LIKE[seen.verdict]} (κ₋ = {low}, κ₊ = {high})."
 
 
 def _shared_limits(planes: list[LossSlice], *, from_center: bool) -> tuple[float, float] | None:

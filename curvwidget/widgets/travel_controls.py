@@ -1,4 +1,4 @@
-"""Where the explorer stands, and the ways from there: back, to a checkpoint, down the negative curvature."""
+"""Where the explorer stands, and the ways from there: back, to a checkpoint, down the negative curvature, to other minima."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets
 
+from curvwidget.widgets.minima_controls import MinimaControls
 from curvwidget.widgets.places import Place
 from curvwidget.widgets.style import sentence
 
@@ -18,7 +19,7 @@ _START = "θ"
 
 
 class TravelControls(ipywidgets.VBox):
-    """Choose the point in the middle: one visited before, a checkpoint, the one before, or the lowest along v₋."""
+    """Choose the point in the middle: one visited before, a checkpoint, the one before, the lowest along v₋, another minimum."""
 
     def __init__(
         self,
@@ -26,6 +27,7 @@ class TravelControls(ipywidgets.VBox):
         on_place: Callable[[Place | None], None],
         on_back: Callable[[], None],
         on_follow: Callable[[], None],
+        minima: MinimaControls,
         checkpoints: Sequence[Place] = (),
     ) -> None:
         """Build the controls.
@@ -34,9 +36,11 @@ class TravelControls(ipywidgets.VBox):
             on_place: Takes the place that was chosen; None is where it all began.
             on_back: Called when the place before is asked for.
             on_follow: Called when the negative curvature shall be followed.
+            minima: The part that leads to other minima of the plane.
             checkpoints: Places of a training run, in its order.
         """
         self._on_place = on_place
+        self.minima = minima
         self._quiet = False
         self._places: tuple[Place, ...] = tuple(checkpoints)
         self._checkpoints = tuple(checkpoints)
@@ -72,7 +76,7 @@ class TravelControls(ipywidgets.VBox):
         self.back.on_click(lambda _: on_back())
         self.follow.on_click(lambda _: on_follow())
         buttons = ipywidgets.HBox([self.back, self.follow], layout={"width": "auto"})
-        super().__init__([self.place, self.checkpoint, buttons, self.message], layout={"width": "auto"})
+        super().__init__([self.place, self.checkpoint, buttons, minima, self.message], layout={"width": "auto"})
 
     def show(self, places: Sequence[Place], here: Place | None, *, can_go_back: bool) -> None:
         """Say where one stands, without going anywhere.
