@@ -11,7 +11,7 @@ import numpy as np
 from curvwidget._checks import check_count
 from curvwidget._results import ArrayResult
 from curvwidget.curvature.plane_descent import PlaneDescent, low_points
-from curvwidget.curvature.projected import ProjectedCurvature
+from curvwidget.curvature.projected import ProjectedCurvature, Verdict
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
 from curvwidget.slices import LossSlice
@@ -50,7 +50,7 @@ class PlaneMinima(ArrayResult):
     errors: Array
     evaluations: int
     hvps: int
-    verdicts: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
     distances: Array
     span: tuple[float, ...]
     progress: float = 1.0
