@@ -191,7 +191,7 @@ def _cut_to_size(risk: ModelRisk, theta: Tensor, loss: LossOfModel) -> tuple[Mod
             raise ValueError(f"batch_size must be None for batches that cannot be cut, got {rows}")
         rows = None
     if rows is None and loss.criterion is not None and risk.batches.divisible and loss.batchnorm == "running":
-        rows = rows_within_budget(risk, theta)
+        rows = rows_within_budget(risk, theta, risk.ways.budget)
     if rows is None or (rows >= count and len(given.weights) == 1):
         return given, try_all(given, theta), None
     cut = given.rebatched(given.batches.rechunk(rows))

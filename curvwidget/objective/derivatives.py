@@ -18,9 +18,10 @@ __all__ = [
     "explained",
     "graph_nodes",
     "graph_of_gradient",
+    "graph_product",
+    "graph_products",
     "no_derivative",
     "term_gradient",
-    "term_product",
     "term_value",
 ]
 
@@ -106,23 +107,39 @@ def differentiate_with_graph(risk: Risk, value: Tensor, leaves: tuple[Tensor, ..
         return GradientGraph(leaves, risk.flatten(torch.autograd.grad(value, leaves, create_graph=True, allow_unused=True)))
 
 
-def term_product(risk: Risk, graph: GradientGraph, theta: Tensor, vector: Tensor) -> Tensor:
-    """Multiply the Hessian of one term with a vector.
+def graph_product(risk: Risk, graph: GradientGraph, vector: Tensor) -> Tensor:
+    """Multiply the Hessian of one term with a vector, within a session of the graph's θ.
 
     Args:
         risk: The loss.
-        graph: Its gradient at ``theta``.
-        theta: ``(N,)``: put back into the model, from which the graph takes it.
+        graph: Its gradient.
         vector: ``(N,)``.
 
     Returns:
         H_b(θ)·v, ``(N,)``.
     """
     if not graph.gradient.requires_grad:  # linear in θ
-        return torch.zeros_like(theta)
-    # A whole session again: activation checkpointing runs parts of the forward pass a second time.
-    with risk.session(theta, order=2), explained("second"):
-        return risk.flatten(torch.autograd.grad(graph.gradient, graph.leaves, vector, retain_graph=True, allow_unused=True))
+        return torch.zeros_like(vector)
+    return risk.flatten(torch.autograd.grad(graph.gradient, graph.leaves, vector, retain_graph=True, allow_unused=True))
+
+
+def graph_products(risk: Risk, graph: GradientGraph, vectors: Tensor) -> Tensor:
+    """Multiply the Hessian of one term with several vectors by one walk of the graph, within a session of the graph's θ.
+
+    Args:
+        risk: The loss.
+        graph: Its gradient.
+        vectors: ``(k, N)``.
+
+    Returns:
+        H_b(θ)·v of each, ``(k, N)``.
+    """
+    if not graph.gradient.requires_grad:
+        return torch.zeros_like(vectors)
+    pieces = torch.autograd.grad(
+        graph.gradient, graph.leaves, vectors, retain_graph=True, allow_unused=True, is_grads_batched=True
+    )
+    return risk.flatten(pieces, rows=len(vectors))
 
 
 def graph_nodes(value: Tensor) -> Iterator[Any]:

@@ -82,23 +82,25 @@ class FlatParameters:
         for part in (slice(None),) if stretches is None else stretches:
             _add_up(self._memory[part].copy_(theta[part]), vectors[:, part], coefficients)
 
-    def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
+    def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
         """Lay tensors one after the other, differentiably.
 
         Args:
             pieces: One a parameter; None stands for zeros.
+            rows: How many tensors each piece holds, along a dimension in front; None for one without that.
 
         Returns:
-            A fresh vector ``(N,)``.
+            A fresh vector ``(N,)``, or vectors ``(rows, N)``.
         """
-        return torch.cat([self._lay(piece, size) for piece, size in zip(pieces, self._sizes, strict=True)])
+        lead = () if rows is None else (rows,)
+        return torch.cat([self._lay(piece, (*lead, size)) for piece, size in zip(pieces, self._sizes, strict=True)], dim=-1)
 
-    def _lay(self, piece: Tensor | None, size: int) -> Tensor:
+    def _lay(self, piece: Tensor | None, shape: tuple[int, ...]) -> Tensor:
         if piece is None:
-            return torch.zeros(size, dtype=self.dtype, device=self.tensors[0].device)
+            return torch.zeros(shape, dtype=self.dtype, device=self.tensors[0].device)
         if piece.layout is not torch.strided:  # an embedding's gradient may be sparse
             piece = piece.to_dense()
-        return piece.reshape(-1) if piece.dtype == self.dtype else piece.reshape(-1).to(self.dtype)
+        return piece.reshape(shape) if piece.dtype == self.dtype else piece.reshape(shape).to(self.dtype)
 
 
 def _add_up(point: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> Tensor:

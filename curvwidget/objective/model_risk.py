@@ -89,16 +89,17 @@ class ModelRisk(Risk):
         self.parameters.write_along(theta, vectors, coefficients, stretches)
         return self.parameters.tensors
 
-    def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
+    def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
         """Lay tensors of the parameters' shapes one after the other, differentiably.
 
         Args:
             pieces: One a parameter; None stands for zeros.
+            rows: How many tensors each piece holds, along a dimension in front; None for one without that.
 
         Returns:
-            A vector ``(N,)``.
+            A vector ``(N,)``, or vectors ``(rows, N)``.
         """
-        return self.parameters.flatten(pieces)
+        return self.parameters.flatten(pieces, rows)
 
     def evaluate(self, index: int, leaves: tuple[Tensor, ...]) -> Any:
         """Run the model on one batch.

@@ -165,6 +165,11 @@ class Objective:
         return self._notes
 
     @property
+    def ways(self) -> str:
+        """How products with the Hessian are computed, in words; the same for all siblings from `at`, and measured once."""
+        return str(self._risk.ways)
+
+    @property
     def device(self) -> torch.device:
         """Where θ lies and the loss is computed."""
         return self._theta.device
@@ -272,6 +277,11 @@ class Objective:
 
     def hvp(self, vectors: Tensor, theta: Tensor | None = None) -> Tensor:
         """Multiply the Hessian with vectors, by double backward.
+
+        At the objective's own θ the graph of the gradient is kept between calls, where it fits the memory budget. Upon the first
+        block of at least four vectors it is measured whether several are faster at once than one by one, which changes rounding
+        alone; `ways` says what is done. The environment variables ``CURVWIDGET_MEMORY`` (bytes, or such as ``512MB``) and
+        ``CURVWIDGET_PLAIN=1`` (a graph for each call, vectors one by one), read when an objective is built, set both.
 
         Args:
             vectors: One vector ``(N,)`` or a block ``(k, N)``.

@@ -14,6 +14,8 @@ from torch import Tensor
 from curvwidget.objective.kernels import differentiable_kernels
 from curvwidget.objective.parameters import ParameterBlock
 from curvwidget.objective.rng import preserved_rng
+from curvwidget.objective.settings import computes_plainly, memory_budget
+from curvwidget.objective.ways import Ways
 
 __all__ = ["FunctionRisk", "Risk"]
 
@@ -29,6 +31,7 @@ class Risk(ABC):
         needs_grad: Whether a term can only be evaluated with gradients enabled, because it differentiates inside.
         recurrent: Whether recurrent layers run on a CUDA device.
         hessian_checked: Whether the second derivative was found to be one that can be believed.
+        ways: In which way products with the Hessian are computed.
     """
 
     def __init__(self, weights: tuple[float, ...], blocks: tuple[ParameterBlock, ...]) -> None:
@@ -45,6 +48,7 @@ class Risk(ABC):
         self.needs_grad = False
         self.recurrent = False
         self.hessian_checked = False
+        self.ways = Ways(plain=computes_plainly(), budget=memory_budget())
 
     @property
     @abstractmethod
@@ -62,8 +66,8 @@ class Risk(ABC):
         """Put θ + Σ a_i·v_i where the loss takes it from, added up in one order, and return the leaves."""
 
     @abstractmethod
-    def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
-        """Make one vector ``(N,)`` of one tensor a leaf, differentiably; None stands for zeros."""
+    def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
+        """Make a vector ``(N,)`` of a tensor a leaf, or ``(rows, N)`` of as many each, differentiably; None stands for zeros."""
 
     @abstractmethod
     def evaluate(self, index: int, leaves: tuple[Tensor, ...]) -> Any:
@@ -204,14 +208,15 @@ class FunctionRisk(Risk):
             point.add_(vector, alpha=coefficient)
         return (point.requires_grad_(torch.is_grad_enabled()),)
 
-    def flatten(self, pieces: Sequence[Tensor | None]) -> Tensor:
+    def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
         """Take the one piece.
 
         Args:
-            pieces: One vector ``(N,)``.
+            pieces: One vector ``(N,)``, or several of them ``(rows, N)``.
+            rows: How many, where there are several.
 
         Returns:
-            The vector.
+            The vector or vectors.
         """
         (piece,) = pieces
         assert piece is not None

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curvwidget._interrupt import interruptible
-from curvwidget.objective import Objective, chunking, still_layers
+from curvwidget.objective import Objective, still_layers
 from curvwidget.objective.along import LossesAlong
 from tests.cases import CASES, Case, case_named
 
@@ -259,11 +259,11 @@ def test_a_layer_whose_output_nobody_can_foresee_is_found_out(monkeypatch: pytes
     assert along.declined == "the loss with known outputs is not the loss without them"
 
 
-def test_nothing_is_kept_beyond_the_budget_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_kept_beyond_the_budget_of_memory() -> None:
     objective = case_named("MLP with tanh").build().objective(batch_size=8)  # 23 samples in three batches
     a_batch = 8 * 5 * 8 * (1 + 2 + 1)
     for budget, batches in ((a_batch // 2, 0), (a_batch, 1), (2 * a_batch, 2), (10 * a_batch, 3)):
-        monkeypatch.setattr(chunking, "MEMORY_BUDGET", budget)
+        objective._risk.ways.budget = budget
         along, _ = both_ways(objective, directions(objective), coordinates())
         kept = [known for known in along._reuse().chunks if known is not None]
         assert len(kept) == batches

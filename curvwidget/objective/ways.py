@@ -1,0 +1,120 @@
+"""In which way the products of one loss's Hessian are computed, chosen once.
+
+The graph of the gradient is kept where it fits the memory budget, and walked once a product. One walk may take several vectors:
+that is up to six times as fast where a walk costs mostly its bookkeeping (nets of some thousand parameters on some hundred
+samples) and slower where it costs arithmetic. Which it is, is measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["FEWEST_AT_ONCE", "Ways"]
+
+Product = Callable[[Tensor], Tensor]
+
+_AT_ONCE = (4, 16)  # vectors that one walk is tried with
+FEWEST_AT_ONCE = _AT_ONCE[0]
+"""Fewer vectors than these never gain by a common walk."""
+_SLOW = 0.005  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
+_GAIN = 0.8  # of the time, that a common walk may take at most to be chosen
+_RUNS = 3
+_AGREE = {torch.float64: 1e-11, torch.float32: 1e-4}  # ‖difference‖ over ‖product‖
+
+
+@dataclass
+class Ways:
+    """How products are computed, the same for all points of a loss.
+
+    Attributes:
+        plain: Whether the user wants the plain way: a graph for each call, a walk for each vector.
+        budget: Bytes that a product may take beyond model, data and vectors.
+        keeps_graphs: Whether the graphs of the gradient are kept; None as long as nobody needed to know.
+        at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
+        reason: Why, in words.
+    """
+
+    plain: bool
+    budget: int
+    keeps_graphs: bool | None = None
+    at_once: int | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Leave nothing to choose where the plain way is wanted."""
+        if self.plain:
+            self.keeps_graphs, self.at_once, self.reason = False, 1, "CURVWIDGET_PLAIN is set"
+
+    def choose(self, walk: Product, theta: Tensor, *, built_in: float, most: Callable[[], int]) -> None:
+        """Measure how many vectors one walk should take.
+
+        Nothing that is measured is used as a result, so that an objective's products are the same before and after.
+
+        Args:
+            walk: Maps vectors ``(k, N)`` to their products by one walk.
+            theta: Says how long the vectors are, in which dtype and where.
+            built_in: Seconds that it took to build the graph, about as long as a product takes.
+            most: Says how many vectors the memory budget allows; asked where it matters alone.
+        """
+        if built_in > 2 * _SLOW:
+            self._settle(1, f"building the graph took {1e3 * built_in:.0f} ms")
+            return
+        generator = torch.Generator().manual_seed(0)
+        vectors = torch.randn(_AT_ONCE[-1], len(theta), generator=generator, dtype=torch.float64).to(theta)
+        alone, truth = _timed(walk, vectors[:1])
+        if alone > _SLOW:
+            self._settle(1, f"a product takes {1e3 * alone:.1f} ms")
+            return
+        best, fastest, allowed = 1, alone, most()
+        for count in _AT_ONCE:
+            if count > allowed:
+                self._settle(best, f"the memory budget allows {allowed}")
+                return
+            try:
+                seconds, products = _timed(walk, vectors[:count])
+            except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:  # no rule for an operation
+                self._settle(1, f"a common walk fails: {str(error).partition(chr(10))[0][:80]}")
+                return
+            if not bool((products[0] - truth[0]).norm() <= _AGREE[theta.dtype] * truth.norm()):
+                self._settle(1, "a common walk gives other products")
+                return
+            if seconds / count > _GAIN * fastest:
+                break
+            best, fastest = count, seconds / count
+        self._settle(best, f"a product takes {1e3 * fastest:.2f} ms, alone {1e3 * alone:.2f} ms")
+
+    def _settle(self, at_once: int, reason: str) -> None:
+        self.at_once, self.reason = at_once, reason
+
+    def __str__(self) -> str:
+        # The ways in words.
+        if self.keeps_graphs is None:
+            kept = "graphs not needed so far"
+        else:
+            kept = "graphs of the gradient kept" if self.keeps_graphs else "a graph of the gradient for each call"
+        if self.at_once is None:
+            walked = "vectors at once not measured so far"
+        else:
+            walked = ("vectors one by one" if self.at_once == 1 else f"{self.at_once} vectors at once") + f" ({self.reason})"
+        return f"{kept}; {walked}"
+
+
+# The shortest of some runs, which other programs disturb least, and what came out.
+def _timed(function: Product, argument: Tensor) -> tuple[float, Tensor]:
+    seconds, result = float("inf"), argument
+    for _ in range(_RUNS):
+        began = _now(argument)
+        result = function(argument)
+        seconds = min(seconds, _now(argument) - began)
+    return seconds, result
+
+
+def _now(tensor: Tensor) -> float:
+    if tensor.device.type == "cuda":
+        torch.cuda.synchronize(tensor.device)
+    return time.perf_counter()
