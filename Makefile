@@ -66,7 +66,7 @@ oracles: $(STAMPS)/oracles ## Ours beside other packages' Hessians, which are in
 	ORACLES=required $(BIN)/python -m pytest tests/oracles $(ARGS)
 
 .PHONY: bench
-bench: $(STAMPS)/bench ## Costs beside other packages, into benchmarks/results (ARGS="hvp slices", ARGS=--quick, ARGS="--device cuda")
+bench: $(STAMPS)/bench env ## Costs beside other packages, into benchmarks/results (ARGS="hvp slices", ARGS=--quick, ARGS="--device cuda")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: test-js

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -26,6 +27,7 @@ import torch
 
 from benchmarks import growth, hvp, memory, slices, spectrum, trace
 from benchmarks.acceptance import acceptance_table, read_results
+from benchmarks.agreement import REFUSALS
 from benchmarks.nets import NETS
 from benchmarks.peers import DISTRIBUTIONS
 from benchmarks.recording import RESULTS, describe_machine, describe_versions, write_results
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Of the command line; None for those of the process.
 
     Returns:
-        The exit status: how many scripts failed.
+        The exit status: how many parts failed.
     """
     parser = argparse.ArgumentParser(prog="make bench", description="What curvwidget costs, beside other packages.")
     parser.add_argument("parts", nargs="*", help=f"of {', '.join((*PARTS, *SCRIPTS))} (default: all)")
@@ -78,11 +80,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed = 0
         for part in chosen:
             began = time.perf_counter()
-            if part in PARTS:
-                results = _measured(part, options.device, quick=options.quick)
-                write_results(part + ("-cuda" if on_cuda else ""), {"run": run, **results}, folder)
-            else:
+            if part in SCRIPTS:
                 failed += _run_script(part, quick=options.quick)
+                continue
+            try:
+                results = _measured(part, options.device, quick=options.quick)
+            except REFUSALS:  # the other parts are worth having
+                traceback.print_exc()
+                failed += 1
+                continue
+            write_results(part + ("-cuda" if on_cuda else ""), {"run": run, **results}, folder)
             print(f"{part}: {time.perf_counter() - began:.0f} s", flush=True)
         table = acceptance_table(read_results(folder))
         write_results("acceptance", table, folder)

@@ -19,7 +19,7 @@ BLOCK = 8
 GRADIENT = "gradient"
 
 _MILLISECOND = 1e-3
-_ROUNDS = Rounds(seconds=18, least=7, least_seconds=0.02)
+_ROUNDS = Rounds(seconds=14, least=5, least_seconds=0.02)
 _FEW_ROUNDS = Rounds(seconds=0, least=2, most=2)
 _EIGHT = " × 8"  # what sets the block's entry apart from the single product's
 

@@ -23,8 +23,8 @@ import torch
 from benchmarks.agreement import REFUSALS, why_not
 from benchmarks.nets import Net, build_net
 from benchmarks.peers import OURS, PRODUCTS, attention_that_bends, gradient_of
+from benchmarks.planes import PASSES, bare_passes, loss_landscapes_plane, our_slices
 from benchmarks.recording import measured
-from benchmarks.slices import PASSES, bare_passes, loss_landscapes_plane, our_slices
 
 __all__ = ["main", "measure", "peak_of"]
 

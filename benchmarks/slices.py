@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 import curvwidget as cw
-from benchmarks.agreement import REFUSALS, check_agreement, why_not
-from benchmarks.nets import Net, build_net, trainable
+from benchmarks.agreement import REFUSALS, why_not
+from benchmarks.nets import Net, build_net
 from benchmarks.peers import OURS
-from benchmarks.timing import Contender, Rounds, interleave, repeated
+from benchmarks.planes import PASSES, SPAN, bare_passes, check_our_slice, loss_landscapes_plane, our_slices, random_axes
+from benchmarks.timing import Contender, Rounds, interleave
 
-__all__ = [
-    "FULL",
-    "QUICK",
-    "Plan",
-    "adaptive_slices_there",
-    "bare_passes",
-    "loss_landscapes_plane",
-    "measure",
-    "measure_pictures",
-    "measure_slices",
-    "our_slices",
-    "plain_losses",
-]
+__all__ = ["FULL", "QUICK", "Plan", "adaptive_slices_there", "measure", "measure_pictures", "measure_slices"]
 
 TOLERANCE = 0.01
-PASSES = "bare forward passes"
 
-_SPAN = 1.0  # of filter-normalized directions: the weights' own size
-_CHECKED = 25
 _BURST = 120  # bare passes in a turn
 _LOOSE = 1e-2  # residual of the eigenvectors that span a plane
 
@@ -59,7 +41,7 @@ class Plan:
     peer_steps: int
 
 
-FULL = Plan(31, Rounds(seconds=25, least=3, most=15), Rounds(seconds=3, least=3, most=15), peer_steps=15)
+FULL = Plan(31, Rounds(seconds=15, least=3, most=15), Rounds(seconds=3, least=3, most=15), peer_steps=9)
 QUICK = Plan(5, Rounds(seconds=0, least=1, most=1), Rounds(seconds=0, least=1, most=1), peer_steps=3)
 
 
@@ -113,7 +95,7 @@ def measure_slices(net: Net, plan: Plan) -> dict[str, list[dict[str, Any]]]:
     Returns:
         Rows of two tables.
     """
-    _check_ours(net, plan.resolution)
+    check_our_slice(net, plan.resolution)
     points = plan.resolution**2
     costs = {PASSES: _BURST, OURS: points}
     contenders: dict[str, Contender] = {PASSES: bare_passes(net, _BURST), OURS: our_slices(net, plan.resolution)}
@@ -151,7 +133,7 @@ def measure_pictures(net: Net, plan: Plan) -> dict[str, list[dict[str, Any]]]:
         return {"not_timed": [{"net": net.name, "package": OURS, "why": "slice_loss takes no tolerance yet"}]}
     rows = []
     objective = net.objective()
-    axes = {"random": _random_axes(objective, 1), "Hessian": cw.hessian_directions(objective, tol=_LOOSE)}
+    axes = {"random": random_axes(objective, 1), "Hessian": cw.hessian_directions(objective, tol=_LOOSE)}
     for name, directions in axes.items():
         exact = _exact(net, directions, plan.resolution, auto=name == "Hessian")
         pictures = _pictures(net, exact)
@@ -175,84 +157,10 @@ def measure_pictures(net: Net, plan: Plan) -> dict[str, list[dict[str, Any]]]:
     return {"picture_to_one_per_cent": rows}
 
 
-def plain_losses(net: Net, points: Tensor) -> Tensor:
-    """Evaluate the loss in a plain loop.
-
-    Args:
-        net: The network.
-        points: ``(B, N)``.
-
-    Returns:
-        The losses ``(B,)``.
-    """
-    model, criterion = net.copied(), net.criterion
-    losses = []
-    with torch.no_grad():
-        for point in points:
-            vector_to_parameters(point, trainable(model))
-            losses.append(criterion(model(net.x), net.y))
-    return torch.stack(losses)
-
-
-def _random_axes(objective: cw.Objective, seed: int) -> cw.Directions:
-    return cw.random_directions(objective, 2, normalization="filter", seed=seed)
-
-
-def _check_ours(net: Net, resolution: int) -> None:
-    objective = net.objective()
-    directions = _random_axes(objective, 0)
-    plane = cw.slice_loss(objective, directions, span=_SPAN, resolution=resolution)
-    chosen = np.linspace(0, plane.values.size - 1, min(_CHECKED, plane.values.size)).round().astype(int)
-    places = [np.unravel_index(index, plane.values.shape) for index in chosen]
-    steps = torch.tensor([[axis[place] for axis, place in zip(plane.axes, pair, strict=True)] for pair in places])
-    points = objective.theta + steps.to(objective.theta) @ directions.vectors.to(objective.theta)
-    found = torch.tensor(plane.values.reshape(-1)[chosen], dtype=net.x.dtype)
-    check_agreement(f"{OURS}'s slice", found, plain_losses(net, points).cpu())
-
-
-def bare_passes(net: Net, count: int) -> Contender:
-    """Prepare forward passes by torch alone, the unit that a slice is measured in.
-
-    Args:
-        net: The network.
-        count: How many in one call.
-
-    Returns:
-        The contender.
-    """
-    model, criterion = net.copied(), net.criterion
-
-    def call() -> None:
-        with torch.inference_mode():
-            for _ in range(count):
-                float(criterion(model(net.x), net.y))
-
-    return repeated(call)
-
-
-def our_slices(net: Net, resolution: int) -> Contender:
-    """Prepare exact slices, each along other random directions.
-
-    Args:
-        net: The network.
-        resolution: Points on each axis.
-
-    Returns:
-        The contender.
-    """
-
-    def make(index: int) -> Callable[[], object]:
-        objective = net.objective()
-        directions = _random_axes(objective, index + 10)
-        return lambda: cw.slice_loss(objective, directions, span=_SPAN, resolution=resolution)
-
-    return make
-
-
 def _exact(net: Net, directions: cw.Directions, resolution: int, *, auto: bool) -> cw.LossSlice:
     if auto:
         return cw.slice_loss(net.objective(), directions, resolution=resolution)
-    return cw.slice_loss(net.objective(), directions, span=_SPAN, resolution=resolution)
+    return cw.slice_loss(net.objective(), directions, span=SPAN, resolution=resolution)
 
 
 def _pictures(net: Net, exact: cw.LossSlice) -> Callable[[int], Callable[[], cw.LossSlice]]:
@@ -263,46 +171,3 @@ def _pictures(net: Net, exact: cw.LossSlice) -> Callable[[int], Callable[[], cw.
         return lambda: cw.slice_loss(objective, exact.directions, **options)
 
     return make
-
-
-def loss_landscapes_plane(net: Net, steps: int) -> Contender:
-    """Prepare the random plane of loss-landscapes, once it was seen to walk through the right values.
-
-    Args:
-        net: The network.
-        steps: Points on each axis.
-
-    Returns:
-        The contender.
-    """
-    package = importlib.import_module("loss_landscapes")
-    metrics = importlib.import_module("loss_landscapes.metrics")
-    metric = metrics.Loss(net.criterion, net.x, net.y)
-    model = net.copied()
-    _check_loss_landscapes(net, package, metric)
-    return repeated(
-        # Its normalization by filters divides by zero where a parameter is zero; a point takes as long without.
-        lambda: package.random_plane(model, metric, distance=1, steps=steps, normalization=None, deepcopy_model=True)
-    )
-
-
-def _check_loss_landscapes(net: Net, package: Any, metric: Any, steps: int = 4) -> None:
-    # Its random plane draws its own axes; the same walk through a plane of ours must have the loss's values.
-    objective = net.objective()
-    theta, vectors = objective.theta, _random_axes(objective, 0).vectors
-    ends = [_moved(net, theta + offset) for offset in (torch.zeros_like(theta), *vectors)]
-    found = package.planar_interpolation(*ends, metric, steps=steps, deepcopy_model=True)
-    # Its even columns lie one step further along the second axis than the odd ones.
-    along = [[(i / steps, (j + (i % 2 == 0)) / steps) for j in range(steps)] for i in range(steps)]
-    points = theta + torch.tensor(along).reshape(-1, 2).to(theta) @ vectors.to(theta)
-    expected = plain_losses(net, points).cpu()
-    check_agreement("loss-landscapes' plane", torch.tensor(found.reshape(-1), dtype=net.x.dtype), expected)
-
-
-def _moved(net: Net, theta: Tensor) -> torch.nn.Module:
-    model = net.copied()
-    if len(parameters_to_vector(model.parameters())) != len(theta):
-        raise ValueError("loss-landscapes moves all parameters, and some of these are no part of θ")
-    with torch.no_grad():
-        vector_to_parameters(theta, model.parameters())
-    return model

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import curvwidget as cw
 from benchmarks.agreement import REFUSALS, check_agreement, why_not
 from benchmarks.nets import Net, build_net
 from benchmarks.peers import OURS, PRODUCTS, attention_that_bends
 from benchmarks.timing import Rounds, Spread, interleave, spread_of
+from benchmarks.trace_estimators import OUR_METHODS, Estimator, others, ours
 
 __all__ = ["BUDGETS", "REFERENCE", "measure", "measure_trace", "ratio_at_equal_error"]
 
 BUDGETS = (12, 24, 48, 96)  # products; ways of spending them divide by two and by three
 REFERENCE = "curvlinops, XTrace"
-_OURS_METHODS: tuple[Literal["hutchinson", "hutch++", "xtrace"], ...] = ("hutchinson", "hutch++", "xtrace")
 _RUNS = 24
 _CHUNK = 64
 _RESAMPLES = 400
 _BIAS = 4.5  # standard errors of a mean of runs: by chance once in 100,000 means
-
-#: Estimates the trace by so many products from a seed.
-Estimator = Callable[[int, int], Callable[[], float]]
 
 
 def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> dict[str, Any]:
@@ -75,9 +70,9 @@ def measure_trace(net: Net, *, budgets: tuple[int, ...], runs: int) -> dict[str,
     """
     with attention_that_bends(net):
         exact = _exact_trace(net)
-        estimators = {f"{OURS}, {method}": _ours(method)(net) for method in _OURS_METHODS}
+        estimators = {f"{OURS}, {method}": ours(method)(net) for method in OUR_METHODS}
         refused = []
-        for name, build in _others().items():
+        for name, build in others().items():
             try:
                 estimator = build(net)
                 estimator(budgets[0], 0)()
@@ -149,8 +144,9 @@ def _law(exact: float, estimates: np.ndarray, seconds: np.ndarray) -> tuple[np.n
 
 def _time_at(law: tuple[np.ndarray, np.ndarray], error: float) -> float:
     errors, times = law
-    slope, offset = np.polyfit(errors, times, 1)
-    return float(slope * error + offset)
+    centred = errors - errors.mean()
+    slope = float(centred @ times / (centred @ centred))
+    return float(times.mean() + slope * (error - errors.mean()))
 
 
 def _run(
@@ -202,14 +198,13 @@ def _runs_of(
 
 def _exact_trace(net: Net) -> float:
     # By ours and, where it is there and right, by curvlinops, from all unit vectors.
-    objective = net.objective()
-    ours = _diagonal(net, objective.hvp)
+    diagonal = _diagonal(net, net.objective().hvp)
     try:
         theirs: Any = PRODUCTS["curvlinops"](net)
-        check_agreement("curvlinops' diagonal", _diagonal(net, lambda block: theirs.rows(theirs.call(block)())), ours)
+        check_agreement("curvlinops' diagonal", _diagonal(net, lambda block: theirs.rows(theirs.call(block)())), diagonal)
     except ImportError:
         pass
-    return float(ours.double().sum())
+    return float(diagonal.double().sum())
 
 
 def _diagonal(net: Net, product: Callable[[Tensor], Tensor]) -> Tensor:
@@ -221,66 +216,3 @@ def _diagonal(net: Net, product: Callable[[Tensor], Tensor]) -> Tensor:
         block[torch.arange(len(rows)), rows] = 1
         parts.append(product(block)[torch.arange(len(rows)), rows])
     return torch.cat(parts)
-
-
-def _others() -> dict[str, Callable[[Net], Estimator]]:
-    found: dict[str, Callable[[Net], Estimator]] = {}
-    for label, function in (("XTrace", "xtrace"), ("Hutch++", "hutchpp_trace"), ("Hutchinson", "hutchinson_trace")):
-        found[f"curvlinops, {label}"] = _curvlinops(function)
-    for label, method in (("Hutch++", "hutch++"), ("Hutchinson", "hutchinson")):
-        found[f"hessian-eigenthings, {label}"] = _eigenthings(method)
-    found["PyHessian, Hutchinson"] = _pyhessian
-    return found
-
-
-def _ours(method: Literal["hutchinson", "hutch++", "xtrace"]) -> Callable[[Net], Estimator]:
-    def build(net: Net) -> Estimator:
-        def estimator(budget: int, seed: int) -> Callable[[], float]:
-            objective = net.objective()  # a new one, which has kept no trace
-            objective.hvp(torch.ones_like(objective.theta))  # but has its graph, as the others have theirs
-            distribution: Literal["gaussian", "rademacher"] = "rademacher" if method == "hutchinson" else "gaussian"
-            return lambda: (
-                cw.estimate_trace(objective, method=method, distribution=distribution, samples=budget, seed=seed + 100_000).trace
-            )
-
-        return estimator
-
-    return build
-
-
-def _curvlinops(function: str) -> Callable[[Net], Estimator]:
-    def build(net: Net) -> Estimator:
-        products: Any = PRODUCTS["curvlinops"](net)
-        estimate = getattr(importlib.import_module("curvlinops"), function)
-
-        def estimator(budget: int, seed: int) -> Callable[[], float]:
-            torch.manual_seed(seed + 100_000)
-            return lambda: float(estimate(products.operator, budget))
-
-        return estimator
-
-    return build
-
-
-def _eigenthings(method: str) -> Callable[[Net], Estimator]:
-    def build(net: Net) -> Estimator:
-        products: Any = PRODUCTS["hessian-eigenthings"](net)
-        estimate = importlib.import_module("hessian_eigenthings.algorithms.trace").trace
-
-        def estimator(budget: int, seed: int) -> Callable[[], float]:
-            return lambda: float(estimate(products.operator, num_matvecs=budget, method=method, seed=seed + 100_000).estimate)
-
-        return estimator
-
-    return build
-
-
-def _pyhessian(net: Net) -> Estimator:
-    products: Any = PRODUCTS["PyHessian"](net)
-
-    def estimator(budget: int, seed: int) -> Callable[[], float]:
-        torch.manual_seed(seed + 100_000)
-        # Its own rule ends it at random; a tolerance of zero spends the whole budget.
-        return lambda: float(np.mean(products.hessian.trace(maxIter=budget, tol=0.0)))
-
-    return estimator
