@@ -275,7 +275,7 @@ class Explorer(ExplorerState, WorkingView):
         """
         return cls(objective, seed=seed, checkpoints=checkpoints, saved=SavedState.load(path), executor=executor)
 
-    def to_html(self, path: str | PathLike[str] | None = None, *, frames: int = 11) -> str:
+    def to_html(self, path: str | PathLike[str] | None = None, *, frames: int = 11, shared_colors: bool = True) -> str:
         """Write map, profiles, curvatures, probe and blend as one page that works without a kernel and without a network.
 
         What is being computed is waited for; then the slices of the blend are. Without eigenpairs there is no blend.
@@ -283,6 +283,7 @@ class Explorer(ExplorerState, WorkingView):
         Args:
             path: Where to write; an existing file is replaced. None writes nothing.
             frames: How many steps there are from this plane to the Hessian's, both included.
+            shared_colors: Whether a colour is the same loss in all steps; else each step has all colours, as the live map has.
 
         Returns:
             The page's source.
@@ -291,7 +292,7 @@ class Explorer(ExplorerState, WorkingView):
 
         count = check_count("frames", frames)
         self.wait()
-        page = explorer_page(self, count)
+        page = explorer_page(self, count, shared_colors=shared_colors)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page

@@ -88,6 +88,7 @@ class ExplorerViews:
         """
         for view in (self.loss_map, self.surface):
             view.scale = scale
+        self.profiles.scale = "log" if scale == "log" else "linear"
 
     def show_slice(self, plane: LossSlice, curvature: ProjectedCurvature | None) -> None:
         """Show a slice.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from curvwidget.curvature.projected import ProjectedCurvature
     from curvwidget.slices.loss_slice import LossSlice
 
-__all__ = ["Scale", "loss_packet"]
+__all__ = ["Scale", "loss_packet", "rescale"]
 
 Array = np.ndarray[Any, Any]
 Scale = Literal["linear", "log", "difference"]
@@ -56,7 +56,7 @@ def loss_packet(
     """
     x, y = plane.axes
     center = plane.center
-    shown, marks = _rescale(plane.values, center, scale)
+    shown, marks = rescale(plane.values, center, scale)
     finite = shown[marks == FINITE]
     extent = np.array([finite.min(), finite.max()]) if finite.size else np.empty(0)
     ends = extent if limits is None or not finite.size else np.array(limits)
@@ -88,8 +88,17 @@ def loss_packet(
     )
 
 
-def _rescale(values: Array, center: float, scale: Scale) -> tuple[Array, Array]:
-    """Return what is drawn in place of losses, and a mark for each that cannot be."""
+def rescale(values: Array, center: float, scale: Scale) -> tuple[Array, Array]:
+    """Turn losses into what is drawn.
+
+    Args:
+        values: The losses.
+        center: L(θ).
+        scale: What is drawn.
+
+    Returns:
+        What is drawn in place of each, and a mark that says whether it can be.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         if scale == "log":
             shown = np.log10(values)
@@ -121,7 +130,7 @@ def _model_lines(plane: LossSlice, curvature: ProjectedCurvature | None, scale: 
     if curvature is None:
         return contour_lines(x, y, np.full((len(x), len(y)), np.nan), np.empty(0))
     losses = curvature.model(x[:, None], y[None, :])
-    shown, marks = _rescale(losses, plane.center, scale)
+    shown, marks = rescale(losses, plane.center, scale)
     return contour_lines(x, y, np.where(marks == FINITE, shown, np.nan), levels)
 
 

@@ -20,6 +20,7 @@ from curvwidget.widgets.saddle_controls import SaddleControls
 from curvwidget.widgets.saddle_request import SaddleRequest
 from curvwidget.widgets.saddle_table import demo_table
 from curvwidget.widgets.saddle_words import demo_facts, demo_sentence, shape
+from curvwidget.widgets.shared_limits import shared_limits
 from curvwidget.widgets.spectrum_bars import spectrum_bars
 from curvwidget.widgets.verdict_bar import VerdictBar
 from curvwidget.widgets.working_view import WorkingView
@@ -182,11 +183,10 @@ class SaddleDemo(WorkingView):
 
     def _show_pictures(self) -> None:
         shown = [(self.loss_map, self.slice), (self.hessian_map, self.hessian_slice)]
-        changes = [plane.values - plane.center for _, plane in shown if plane is not None]
-        low, high = min(float(change.min()) for change in changes), max(float(change.max()) for change in changes)
+        limits = shared_limits([plane for _, plane in shown if plane is not None], "difference")
         for view, plane in shown:
             with view.hold_sync():
-                view.set_trait("limits", (low, high) if low < high else None)
+                view.set_trait("limits", limits)
                 if view.slice is not plane:
                     view.show(plane)
 

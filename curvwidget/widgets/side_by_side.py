@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import ipywidgets
-import numpy as np
 import traitlets
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from curvwidget.slices import LossSlice, stream_slice
 from curvwidget.widgets.explorer import Explorer
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.loss_packet import Scale
+from curvwidget.widgets.shared_limits import shared_limits
 from curvwidget.widgets.verdict_bar import VerdictBar
 from curvwidget.widgets.working_view import WorkingView
 
@@ -170,7 +170,7 @@ class SideBySide(WorkingView):
 
     def _show(self) -> None:
         planes, curvatures = (self.explorer.slice, self.slice), (self.explorer.curvature, self.curvature)
-        limits = _shared_limits([plane for plane in planes if plane is not None], from_center=self.maps[0].scale == "difference")
+        limits = shared_limits([plane for plane in planes if plane is not None], cast(Scale, self.maps[0].scale))
         for view, plane, curvature in zip(self.maps, planes, curvatures, strict=True):
             with view.hold_sync():
                 view.set_trait("limits", limits)
@@ -184,10 +184,3 @@ class SideBySide(WorkingView):
 def _describe(name: str, seen: ProjectedCurvature) -> str:
     low, high = (format_uncertain(float(value), seen.error) for value in seen.principal)
     return f"On {name}: L = {format_number(seen.loss)}, {LOOKS_LIKE[seen.verdict]} (κ₋ = {low}, κ₊ = {high})."
-
-
-def _shared_limits(planes: list[LossSlice], *, from_center: bool) -> tuple[float, float] | None:
-    # NaN and inf have colours of their own.
-    shown = np.concatenate([np.ravel(plane.values - plane.center if from_center else plane.values) for plane in planes])
-    shown = shown[np.isfinite(shown)]
-    return (float(shown.min()), float(shown.max())) if len(shown) and shown.min() < shown.max() else None

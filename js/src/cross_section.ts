@@ -3,7 +3,7 @@
 import { sample } from "./grid";
 import type { Packet } from "./packet";
 import type { Line, Plot } from "./plot";
-import { formatNumber, ticks } from "./ticks";
+import { formatNumber, logTicks, ticks } from "./ticks";
 
 /** Loss, slope and curvature along two directions, and what the mean curvature would make of them. */
 export interface Model {
@@ -32,13 +32,19 @@ export function crossSection(packet: Packet, model: Model | null, probe: [number
   const at = (coordinate: number): [number, number] => (axis === 0 ? [coordinate, probe[1]] : [probe[0], coordinate]);
   const steps = Array.from({ length: POINTS }, (_, index) => first + ((last - first) * index) / (POINTS - 1));
   const losses = steps.map((step) => sample(packet, at(step)).loss);
-  const finite = losses.filter(Number.isFinite);
+  // As the live profiles do: where the map shows logarithms, so does the axis; a loss that has none is left out.
+  const log = packet.scale === "log";
+  const drawn = (loss: number): number => (log ? Math.log10(loss) : loss);
+  const finite = losses.map(drawn).filter(Number.isFinite);
   const least = Math.min(...finite);
   const most = Math.max(...finite);
-  const room = 0.08 * (most - least) || 0.05 * Math.abs(most) || 1;
+  const room = 0.08 * (most - least) || 0.05 * (log ? 1 : Math.abs(most)) || 1;
   const [low, high] = finite.length ? [least - room, most + room] : [0, 1];
   const shareX = (value: number): number => (value - first) / (last - first);
-  const shareY = (value: number): number | null => (Number.isFinite(value) ? (value - low) / (high - low) : null);
+  const shareY = (loss: number): number | null => {
+    const value = drawn(loss);
+    return Number.isFinite(value) ? (value - low) / (high - low) : null;
+  };
   const line = (values: number[], color: string, dash: string): Line => ({
     kind: "line",
     x: steps.map(shareX),
@@ -70,15 +76,16 @@ export function crossSection(packet: Packet, model: Model | null, probe: [number
   marks.push(line(losses, INK, "none"));
   const position = probe[axis];
   const height = shareY(sample(packet, probe).loss);
-  marks.push({ ...line([low, high], "var(--cw-line)", "none"), x: [shareX(position), shareX(position)], width: 1.5 });
+  marks.push({ ...line([], "var(--cw-line)", "none"), x: [shareX(position), shareX(position)], y: [0, 1], width: 1.5 });
   if (height !== null)
     marks.push({ kind: "points", marker: "circle", x: [shareX(position)], y: [height], color: INK, radius: 4.7, hollow: false });
-  if (probe[1 - axis] === 0 && Number.isFinite(packet.center)) {
+  const center = shareY(packet.center);
+  if (probe[1 - axis] === 0 && center !== null) {
     marks.push({
       kind: "points",
       marker: "circle",
       x: [shareX(0)],
-      y: [shareY(packet.center) as number],
+      y: [center],
       color: INK,
       radius: 5.3,
       hollow: true,
@@ -87,8 +94,15 @@ export function crossSection(packet: Packet, model: Model | null, probe: [number
   return {
     marks,
     xTicks: ticks(first, last, 5).map((value) => [shareX(value), formatNumber(value, 2)]),
-    yTicks: ticks(low, high, 5).map((value) => [shareY(value) as number, formatNumber(value)]),
+    yTicks: log
+      ? logTicks(low, high).map((loss, _, all) => [shareY(loss) as number, formatNumber(loss, digitsOf(all))])
+      : ticks(low, high, 5).map((loss) => [shareY(loss) as number, formatNumber(loss)]),
     xName: `${packet.labels[axis]} (units of the direction)`,
-    yName: "loss",
+    yName: log ? "loss (log scale)" : "loss",
   };
+}
+
+/** How many significant digits round numbers have, at most four. */
+function digitsOf(values: number[]): number {
+  return [1, 2, 3].find((digits) => values.every((value) => Number(value.toPrecision(digits)) === value)) ?? 4;
 }

@@ -13,6 +13,8 @@ interface Frame {
   /** The slice as `LossMap` sends it, in base64. */
   packet: string;
   caption: string;
+  way: [number, number, string][];
+  spots: [number, number, string][];
   model: Model | null;
   curvatures: Plot;
   note: string;
@@ -65,6 +67,8 @@ export function start(root: HTMLElement, content: Content): void {
     packet = readPacket(bytes);
     share.textContent = `${Math.round(100 * frame.blend)} %`;
     map.set("caption", frame.caption);
+    map.set("way", frame.way);
+    map.set("spots", frame.spots);
     map.set("packet", bytes);
     if (packet) {
       const [x, y] = map.get("probe") as [number, number];

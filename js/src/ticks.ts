@@ -99,6 +99,19 @@ function decimalsOf(value: number): number {
   return decimals;
 }
 
+/** Round numbers between two decimal logarithms: powers of ten where there are several, else their 1, 2 and 5, else equal steps. */
+export function logTicks(low: number, high: number): number[] {
+  const within = (values: number[]): number[] => values.filter((value) => value >= 10 ** low && value <= 10 ** high);
+  const exponents = Array.from(
+    { length: Math.max(0, Math.floor(high) - Math.floor(low) + 1) },
+    (_, index) => Math.floor(low) + index,
+  );
+  const decades = within(exponents.map((exponent) => Number(`1e${exponent}`)));
+  if (decades.length >= 3) return decades.filter((_, index) => index % (1 + Math.floor(decades.length / 6)) === 0);
+  const steps = within(exponents.flatMap((exponent) => [1, 2, 5].map((mantissa) => Number(`${mantissa}e${exponent}`))));
+  return steps.length >= 3 ? steps : ticks(10 ** low, 10 ** high, 4);
+}
+
 /** Numbers 1, 2 and 5 times powers of ten on both sides of zero, largest first: for an axis that is dense at zero. */
 export function rootTicks(low: number, high: number): number[] {
   const limit = Math.max(-low, high, 0);

@@ -48,3 +48,17 @@ it("parts the line where the loss is not finite", () => {
   expect(loss.y[0]).not.toBeNull();
   expect(loss.y.at(-1)).toBeNull();
 });
+
+it("draws logarithms where the map does, and leaves out what has none", () => {
+  const packet = packetOf((a) => (a < -0.6 ? -1 : 10 ** (2 * a)), { scale: "log" });
+  const plot = crossSection(packet, model, [0, 0], 0);
+  const loss = plot.marks.filter((mark) => mark.kind === "line").at(-2) as Line;
+  const heights = loss.y.filter((height) => height !== null);
+  expect(loss.y[0]).toBeNull(); // the loss is −1 there
+  const [low, high] = [-1 - 0.08 * 3, 2 + 0.08 * 3]; // decimal logarithms from a = −½ to 1, with their room
+  expect(heights.at(-1)).toBeCloseTo((2 - low) / (high - low), 6);
+  expect(heights[0]).toBeCloseTo((-1 - low) / (high - low), 2);
+  expect(plot.yTicks.map(([, text]) => text)).toEqual(["0.1", "1", "10", "100"]);
+  expect(plot.yTicks.map(([at]) => at)[1]).toBeCloseTo((0 - low) / (high - low), 6);
+  expect(plot.yName).toBe("loss (log scale)");
+});

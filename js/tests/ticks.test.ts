@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatCoordinate, formatNumber, labelTicks, rootTicks, tickFormat, ticks } from "../src/ticks";
+import { formatCoordinate, formatNumber, labelTicks, logTicks, rootTicks, tickFormat, ticks } from "../src/ticks";
 
 const labelled = (values: number[], low = values[0] ?? 0, high = values[values.length - 1] ?? 0): string[] =>
   labelTicks(values, tickFormat(low, high));
@@ -88,4 +88,13 @@ describe("a number as text", () => {
     expect(formatCoordinate(123.4, 500)).toBe("123");
     expect(formatCoordinate(2e-8, 1e-7)).toBe("2.00·10⁻⁸");
   });
+});
+
+it.each([
+  [-1.2, 2.1, [0.1, 1, 10, 100]],
+  [-0.35, 0.8, [0.5, 1, 2, 5]],
+  [0.31, 0.34, [2.05, 2.1, 2.15]],
+  [-6.1, 6.1, [1e-6, 1e-3, 1, 1e3, 1e6]],
+])("round losses between the logarithms %d and %d are %j", (low, high, expected) => {
+  expect(logTicks(low, high)).toEqual(expected);
 });

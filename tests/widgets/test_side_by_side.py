@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import curvwidget as cw
 from curvwidget.runs import InlineExecutor
@@ -126,3 +129,27 @@ def test_what_cannot_stand_beside_is_refused(explorer) -> None:
         cw.SideBySide(explorer, "test")
     with pytest.raises(ValueError, match="names must be two, got 1"):
         cw.SideBySide(explorer, TEST, names=("one",))
+
+
+def test_it_becomes_a_picture_of_both_maps_with_its_sentence_in_words(both, tmp_path) -> None:
+    png = both.to_png(tmp_path / "both.png")
+    assert png == (tmp_path / "both.png").read_bytes()
+    image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    assert image.shape[1] == 2400
+    left, right = image[:, :1200], image[:, 1200:]
+    colourful = [(np.ptp(half, axis=2) > 60).mean() for half in (left, right)]
+    assert min(colourful) > 0.2  # a map on either side
+    assert (np.abs(left - right).max(axis=2) > 30).mean() > 0.05  # and not the same one
+    bundle = both._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/html"].startswith('<img alt="On training data: L = ')
+    assert data["text/plain"] == both.verdict_bar.sentence
+    assert both.to_svg().startswith("<?xml")
+
+
+def test_maps_on_a_logarithmic_scale_share_the_colours_of_the_logarithms(both) -> None:
+    both.explorer.loss_map.scale = "log"
+    both.explorer.new_random_plane()
+    values = np.concatenate([both.slice.values.ravel(), both.explorer.slice.values.ravel()])
+    first, second = both.maps
+    assert first.limits == second.limits == pytest.approx((np.log10(values.min()), np.log10(values.max())))

@@ -21,6 +21,7 @@ from curvwidget.widgets.export.saved import SavedView
 from curvwidget.widgets.loss_packet import Scale, loss_packet
 from curvwidget.widgets.remarks import remark
 from curvwidget.widgets.request import Request
+from curvwidget.widgets.shared_limits import shared_limits
 from curvwidget.widgets.slice_words import slice_words
 from curvwidget.widgets.style import INK
 from curvwidget.widgets.update import Known
@@ -34,12 +35,13 @@ _REMARK = "The surface in three dimensions is left out of this page; all else is
 _CURVATURE = "curvature κ (per unit of the direction, squared)"
 
 
-def explorer_page(explorer: Explorer | SavedView, blends: int) -> str:
+def explorer_page(explorer: Explorer | SavedView, blends: int, *, shared_colors: bool = True) -> str:
     """Write the page.
 
     Args:
         explorer: The explorer, at rest.
         blends: How many frames there are from its plane to the Hessian's.
+        shared_colors: Whether a colour is the same loss in all of them.
 
     Returns:
         The file's text.
@@ -52,11 +54,14 @@ def explorer_page(explorer: Explorer | SavedView, blends: int) -> str:
     shares = sorted({*np.linspace(0.0, 1.0, blends).tolist(), explorer.request.blend})
     if explorer.eigenpairs is None or isinstance(explorer, SavedView):
         shares = [explorer.request.blend]
+    frames, limits = list(_frames(explorer, shares)), explorer.loss_map.limits
+    if limits is None and shared_colors:
+        limits = shared_limits([plane for _, plane, _ in frames], cast(Scale, explorer.loss_map.scale))
     content = {
         "title": "",
         "probe": list(explorer.probe),
         "show_model": explorer.loss_map.show_model,
-        "frames": [_frame(explorer, *found) for found in _frames(explorer, shares)],
+        "frames": [_frame(explorer, *found, limits) for found in frames],
         "shown": shares.index(explorer.request.blend),
         "keys": [(text, _ink(color)) for text, color in read_text(explorer.profiles.children[0].value)],
         "remark": _REMARK,
@@ -114,7 +119,11 @@ def _compute(explorer: Explorer, request: Request) -> tuple[LossSlice, Projected
 
 
 def _frame(
-    explorer: Explorer | SavedView, share: float, plane: LossSlice, curvature: ProjectedCurvature | None
+    explorer: Explorer | SavedView,
+    share: float,
+    plane: LossSlice,
+    curvature: ProjectedCurvature | None,
+    limits: tuple[float, float] | None,
 ) -> dict[str, Any]:
     live = explorer.loss_map
     planes = CurvaturePlot(
@@ -137,7 +146,10 @@ def _frame(
     legend = read_text(planes.children[0].value)
     return {
         "blend": share,
-        "packet": base64.b64encode(loss_packet(plane, curvature, cast(Scale, live.scale), live.levels)).decode(),
+        "packet": base64.b64encode(loss_packet(plane, curvature, cast(Scale, live.scale), live.levels, limits)).decode(),
+        # What is marked on the map lies in the plane shown; of the others it is not known.
+        "way": live.way if plane is explorer.slice else [],
+        "spots": live.spots if plane is explorer.slice else [],
         "caption": slice_words(plane),
         "model": None if curvature is None else _model(explorer, curvature),
         "curvatures": display_list(planes.children[1], x_name=_CURVATURE),
