@@ -256,7 +256,7 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
         count, lost = len(self.sample), len(self.sample) - len(self._planes)
         shares = self.sample.probabilities if count else {}
         ordered = sorted(shares.items(), key=lambda item: -item[1])
-        kinds = ", ".join(f"{format_share(share)} {SHAPES[kind]}s" for kind, share in ordered)
+        kinds = ", ".join(f"{format_share(share)} {SHAPES[kind]}" for kind, share in ordered)
         chosen = ""
         if self.selected is not None and self.selected < count:
             low, high = self.sample.principal[self.selected].tolist()

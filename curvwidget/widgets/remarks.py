@@ -142,7 +142,7 @@ def _facts(objective: Objective, curvature: ProjectedCurvature, known: Known) ->
             _uncertain(known.slice_trace),
             f"the same from {known.slice_trace.evaluations} loss values alone, without derivatives, ± standard error",
         )
-    yield "N", f"{objective.n_parameters:,}".replace(",", " "), "number of parameters"
+    yield "N", f"{objective.n_parameters:,}", "number of parameters"
 
 
 def _on_eigenpairs(pairs: Eigenpairs | None) -> Iterator[str]:

@@ -150,13 +150,14 @@ def ticks(low: float, high: float, count: int) -> Array:
     return np.asarray(found, dtype=np.float64)
 
 
-def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", log: bool = False) -> None:
+def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", unit: str = "", log: bool = False) -> None:
     """Give an axis its ticks, with as many digits as tell them apart and true minus signs.
 
     Args:
         axis: The axis.
         values: What the ticks say, ascending.
         name: What an axis is called whose label may take a power of ten that the ticks leave out; they leave out none without it.
+        unit: In which unit; no more than a symbol.
         log: Whether the axis measures decimal logarithms.
     """
     positions = np.round(np.log10(values), 4) if log else values + 0.0
@@ -168,7 +169,8 @@ def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", log: bool = F
     if axis.tick_values is None or not np.array_equal(axis.tick_values, positions):
         axis.tick_values = positions
     if name:
-        axis.label = f"{name} (×{format_power(shift)})" if shift else name
+        units = " ".join(part for part in (f"×{format_power(shift)}" if shift else "", unit) if part)
+        axis.label = f"{name} ({units})" if units else name
 
 
 def draw(mark: bqplot.Mark, x: Array, y: Array) -> None:

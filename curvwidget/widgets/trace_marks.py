@@ -38,7 +38,7 @@ STYLES = {
     "hutchinson": MethodStyle(ORANGE, "dashed", "diamond"),
     "hutch++": MethodStyle(GREEN, "dotted", "square"),
     "xtrace": MethodStyle(PURPLE, "dash_dotted", "triangle-up"),
-    "exact": MethodStyle(INK, "solid", "circle"),
+    "exact": MethodStyle(INK, "solid", "cross"),
 }
 
 

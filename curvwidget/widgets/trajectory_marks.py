@@ -11,7 +11,7 @@ from bqscales import LinearScale
 
 from curvwidget.curvature.number_words import format_number
 from curvwidget.directions import Trajectory
-from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, set_ticks, shorten, ticks
+from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, set_ticks, ticks
 
 __all__ = ["LossMarks", "WayMarks"]
 
@@ -77,8 +77,7 @@ class WayMarks:
             low, high = _limits(np.append(values, 0.0))
             with scale.hold_sync():
                 scale.min, scale.max = low, high
-            name = f"{shorten(trajectory.directions.labels[1], 20)} (v₂)" if scale_axis is self._y_axis else ""
-            set_ticks(scale_axis, ticks(low, high, 3), name=name)
+            set_ticks(scale_axis, ticks(low, high, 3), name="axis 2" if scale_axis is self._y_axis else "", unit="v₂")
         rows = zip(trajectory.losses.tolist(), trajectory.distances.tolist(), strict=True)
         with self.points.hold_sync():
             self.points.names = np.array(

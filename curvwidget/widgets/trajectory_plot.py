@@ -104,7 +104,7 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
             trajectory = self.trajectory
             self._way.draw(trajectory)
             self._losses.draw(trajectory)
-            self._label.value = "" if trajectory is None else axis_name(trajectory.directions.labels[0], "units of the direction")
+            self._label.value = "" if trajectory is None else axis_name(f"axis 1: {trajectory.directions.labels[0]}", "v₁")
             self._picker.show(0 if trajectory is None else len(trajectory), self.selected)
             self._legend.value = legend(_KEYS if trajectory is not None else (), note=_note(trajectory, self.selected))
 
