@@ -141,3 +141,15 @@ def test_the_demo_is_drawn_with_both_its_maps() -> None:
     assert image.shape[1] == 2400
     assert (np.abs(image[:, :1200] - image[:, 1200:]).max(axis=-1) > 30).mean() > 0.02  # two maps, and not the same
     assert data["text/html"].startswith('<img alt="')
+
+
+def test_what_is_marked_on_the_map_is_marked_in_its_picture() -> None:
+    def drawn(what: str, **marks: list[tuple[float, float, str]]) -> int:
+        source, bare = (LossMap(plane(quadratic()), levels=0, **given).to_svg() for given in (marks, {}))
+        return source.count(what) - bare.count(what)
+
+    points = [(0.5, 0.5, ""), (-0.5, 0.25, "")]
+    assert drawn("<use", spots=points) == drawn("<use", way=points) == 2
+    assert drawn("<path", way=points) == drawn("<path", spots=points) + 1 == 2  # the line, beside the outline of a mark
+    named = LossMap(plane(quadratic()), spots=[(0.5, 0.5, EVIL)]).to_svg()
+    assert "<img src=x" not in named

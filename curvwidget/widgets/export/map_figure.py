@@ -33,7 +33,7 @@ _HATCHES = {
 
 
 def draw_map(figure: Figure, box: Box, view: LossMap) -> None:
-    """Draw the map of a slice: colours, contours, the model's contours, centre and probe.
+    """Draw the map of a slice: colours, contours, the model's contours, what is marked, centre and probe.
 
     Args:
         figure: Where to draw.
@@ -82,6 +82,18 @@ def draw_map(figure: Figure, box: Box, view: LossMap) -> None:
         points, starts = arrays[f"{prefix}points"], arrays[f"{prefix}starts"]
         for start, stop in itertools.pairwise(starts):
             axes.plot(points[start:stop, 0], points[start:stop, 1], color=color, linewidth=thickness, linestyle=dash)
+    if view.way:
+        axes.plot(*_places(view.way), "o-", color="black", markersize=4, linewidth=1.2, markerfacecolor="white")
+    if view.spots:
+        axes.plot(*_places(view.spots), "^", color="black", markersize=8, markerfacecolor="white")
+    # On both sides of the middle the name stands towards it, so that none leaves the map.
+    for across, up, name in (*view.way, *view.spots):
+        side = "right" if across > 0.5 * x[-1] else "left"
+        shift = -7 if side == "right" else 7
+        text = axes.annotate(
+            name, (across, up), xytext=(shift, 5), textcoords="offset points", fontsize=8, ha=side, parse_math=False, clip_on=True
+        )
+        text.set_bbox({"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1})
     axes.plot(0, 0, "+", color="black", markersize=8, markeredgewidth=1.5)
     axes.annotate("θ", (0, 0), xytext=(4, -9), textcoords="offset points", fontsize=9, style="italic")
     axes.plot(*view.probe, "o", color="white", markersize=9, markeredgewidth=3.2, fillstyle="none")
@@ -121,6 +133,10 @@ def draw_surface(figure: Figure, box: Box, view: Surface) -> None:
     colors = mesh.colors[faces].mean(axis=1)
     axes.add_collection3d(Poly3DCollection(corners[faces], facecolors=colors, linewidths=0, rasterized=True))
     axes.set_zlim(low, high if high > low else low + 1)
+
+
+def _places(points: list[tuple[float, float, str]]) -> tuple[list[float], list[float]]:
+    return [x for x, _, _ in points], [y for _, y, _ in points]
 
 
 def _rgba(values: Array, limits: Array, scale: str) -> Array:
