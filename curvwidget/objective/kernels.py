@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-__all__ = ["differentiable_kernels"]
+__all__ = ["batched_kernels", "differentiable_kernels"]
 
 Value = TypeVar("Value")
 
@@ -78,6 +78,17 @@ def _write_fast_path(enabled: bool) -> None:
         mha.set_fastpath_enabled(enabled)
 
 
+def _read_fallback() -> bool:
+    enabled = getattr(torch._C._functorch, "_is_vmap_fallback_enabled", None)
+    return bool(enabled()) if enabled else True
+
+
+def _write_fallback(enabled: bool) -> None:
+    if write := getattr(torch._C._functorch, "_set_vmap_fallback_enabled", None):
+        write(enabled)
+
+
+_NO_FALLBACK = _Held(_read_fallback, _write_fallback, False)
 _NO_FAST_PATH = _Held(_read_fast_path, _write_fast_path, False)
 _MATH_ATTENTION = _Held(_read_attention, _write_attention, (False, False, True, False))
 _NO_CUDNN = _Held(lambda: bool(torch.backends.cudnn.enabled), _write_cudnn, False)
@@ -109,3 +120,12 @@ def differentiable_kernels(order: int, *, recurrent: bool) -> AbstractContextMan
         A context in which they do, from any number of threads at a time.
     """
     return _All(_NO_FAST_PATH, *([_MATH_ATTENTION] if order > 1 else []), *([_NO_CUDNN] if recurrent else []))
+
+
+def batched_kernels() -> AbstractContextManager[None]:
+    """Have `torch.func.vmap` refuse operations that it would run once a point, with a warning to the user.
+
+    Returns:
+        A context in which it does, from any number of threads at a time.
+    """
+    return _NO_FALLBACK

@@ -17,20 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from curvwidget._interrupt import checkpoint
+from curvwidget.objective.known_outputs import AffineOutput, ConstantOutput, KnownOutputs, shape_of
 from curvwidget.objective.model_risk import ModelRisk
-from curvwidget.objective.still_layers import LINEAR_LAYERS, Forward, StillCall, find_still_calls, patched, plain_leaves
+from curvwidget.objective.still_layers import LINEAR_LAYERS, Forward, StillCall, find_still_calls, patched
+from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
 
-__all__ = ["KnownOutputs", "ReusedLayers", "reuse_layers"]
+__all__ = ["ReusedLayers", "reuse_layers"]
 
 Stretches = tuple[slice, ...]
-
-_STEP = 0.05  # of ‖θ‖, or of 1 near θ = 0: how far off the centre the two are compared
-_SHORTER = 0.125  # where the loss there is not finite
-_MOST_STEPS = 3
-# Of an output, a sum of as many rounded products as a weight has in a row; and of the loss, from which it has passed all layers.
-_OUTPUT_TOLERANCE = {torch.float64: 1e-12, torch.float32: 5e-5}
-_LOSS_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
-_FAILURES = (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError, ArithmeticError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +55,12 @@ def reuse_layers(risk: ModelRisk, theta: Tensor, vectors: Tensor) -> ReusedLayer
     Returns:
         What is known; nothing of a batch on which the two losses differ.
     """
-    none: list[KnownOutputs | None] = [None] * len(risk.weights)
+    chunks: list[KnownOutputs | None] = [None] * len(risk.weights)
     if risk.needs_grad:
-        return ReusedLayers(tuple(none), declined="the loss differentiates inside")
+        return ReusedLayers(tuple(chunks), declined="the loss differentiates inside")
     if risk.draws_random:
-        return ReusedLayers(tuple(none), declined="the loss draws random numbers")
-    chunks, declined, left = list(none), None, risk.ways.budget
+        return ReusedLayers(tuple(chunks), declined="the loss draws random numbers")
+    declined, left = None, risk.ways.budget
     buffers: dict[tuple[nn.Module, torch.Size], Tensor] = {}
     for index in range(len(chunks)):
         checkpoint()
@@ -85,133 +79,6 @@ def reuse_layers(risk: ModelRisk, theta: Tensor, vectors: Tensor) -> ReusedLayer
     names = {module: name for name, module in risk.model.named_modules()}
     found = {names[module]: None for known in chunks if known is not None for module in known.outputs}
     return ReusedLayers(tuple(chunks), tuple(found), _stretches(risk, chunks), declined)
-
-
-class KnownOutputs:
-    """The outputs that are known of one batch.
-
-    Attributes:
-        outputs: One a module.
-        read: The parameters that are read elsewhere than in these modules, by identity.
-        bytes: What the outputs hold.
-    """
-
-    def __init__(self, outputs: dict[nn.Module, _Constant | _Affine], read: frozenset[int]) -> None:
-        """Hold the outputs.
-
-        Args:
-            outputs: One a module.
-            read: The parameters that are read elsewhere.
-        """
-        self.outputs = outputs
-        self.read = read
-        self.bytes = sum(output.bytes for output in outputs.values())
-
-    @contextmanager
-    def standing_in(self, coefficients: Sequence[float]) -> Iterator[None]:
-        """Let the modules give what is known instead of computing it.
-
-        Args:
-            coefficients: a_i.
-
-        Yields:
-            Nothing.
-        """
-        for output in self.outputs.values():
-            output.begin(coefficients)
-        with patched({module: output.give for module, output in self.outputs.items()}):
-            yield
-
-    @property
-    def spared(self) -> set[int]:
-        """The parameters, by identity, that an evaluation with these outputs does not read."""
-        layers = [module for module, output in self.outputs.items() if isinstance(output, _Affine)]
-        return {id(tensor) for layer in layers for tensor in layer._parameters.values()} - self.read
-
-    @property
-    def spoiled(self) -> bool:
-        """Whether, in the last evaluation, a module was called otherwise than where its output was kept."""
-        return any(output.spoiled for output in self.outputs.values())
-
-
-class _Output:
-    # The known output of one module.
-
-    def __init__(self, module: nn.Module, plain: Forward, args: tuple[Any, ...]) -> None:
-        self.module = module
-        self.plain = plain
-        self.shape = _shape(args)
-        self.bytes = 0
-        self.coefficients: Sequence[float] = ()
-        self.asked = self.spoiled = False
-
-    def begin(self, coefficients: Sequence[float]) -> None:
-        self.coefficients = coefficients
-        self.asked = self.spoiled = False
-
-    def give(self, *args: Any, **kwargs: Any) -> Any:
-        if self.asked or _shape(args) != self.shape:
-            self.spoiled = True
-            return self.plain(*args, **kwargs)
-        self.asked = True
-        return self.value()
-
-    def value(self) -> Any:
-        raise NotImplementedError
-
-
-class _Constant(_Output):
-    # An output that does not depend on the coordinates.
-
-    def __init__(self, call: StillCall, plain: Forward, args: tuple[Any, ...], output: Any) -> None:
-        super().__init__(call.module, plain, args)
-        self._needed, self._overwritten = call.needed, call.overwritten
-        # Where none but modules that stand in themselves take it, nobody reads it.
-        keep = (torch.clone if call.overwritten else Tensor.detach) if call.needed else _hollow
-        self._kept = _mapped(output, keep)
-        self.bytes = call.bytes if call.needed else 0
-
-    def value(self) -> Any:
-        return _mapped(self._kept, torch.clone if self._overwritten else _same)
-
-    def agrees(self, output: Any) -> bool:
-        kept, given = plain_leaves(self._kept), plain_leaves(output)
-        if kept is None or given is None or len(kept) != len(given):
-            return False
-        return not self._needed or all(_close(ours, theirs) for ours, theirs in zip(kept, given, strict=True))
-
-
-class _Affine(_Output):
-    # F(x; W) + Σ a_i·F(x; V_i).
-
-    def __init__(
-        self,
-        module: nn.Module,
-        plain: Forward,
-        args: tuple[Any, ...],
-        output: Tensor,
-        slopes: list[Tensor],
-        buffers: dict[Any, Tensor],
-    ) -> None:
-        super().__init__(module, plain, args)
-        self._origin = output.clone()  # whoever comes next may change it in place
-        self._slopes = slopes
-        self.bytes = (1 + len(slopes)) * output.numel() * output.element_size()
-        place = (module, output.shape)
-        if place not in buffers:
-            buffers[place] = torch.empty_like(output)
-            self.bytes += output.numel() * output.element_size()
-        self._buffer = buffers[place]
-
-    def value(self) -> Tensor:
-        first, *others = zip(self._slopes, self.coefficients, strict=True)
-        total = torch.add(self._origin, first[0], alpha=first[1], out=self._buffer)
-        for slope, coefficient in others:
-            total.add_(slope, alpha=coefficient)
-        return total
-
-    def agrees(self, output: Any) -> bool:
-        return isinstance(output, Tensor) and _close(self.value(), output)
 
 
 def _know(
@@ -235,7 +102,7 @@ def _know(
         keeper = _Keeper(risk, calls, vectors, buffers)
         with patched({call.module: keeper.around(call) for call in calls}):
             evaluate()
-    except _FAILURES as error:
+    except FAILURES as error:
         return None, f"an evaluation that looks at the layers failed: {error}"
     return KnownOutputs(keeper.outputs, found.read), None
 
@@ -244,7 +111,7 @@ class _Keeper:
     # Keeps outputs in an evaluation at the origin.
 
     def __init__(self, risk: ModelRisk, calls: Sequence[StillCall], vectors: Tensor, buffers: dict[Any, Tensor]) -> None:
-        self.outputs: dict[nn.Module, _Constant | _Affine] = {}
+        self.outputs: dict[nn.Module, ConstantOutput | AffineOutput] = {}
         self._vectors = vectors
         self._places: dict[Tensor, slice] = {
             tensor: block.slice for tensor, block in zip(risk.parameters.tensors, risk.blocks, strict=True)
@@ -258,9 +125,9 @@ class _Keeper:
         def keep(output: Any, args: tuple[Any, ...]) -> None:
             if call.affine:
                 slopes = self._slopes(call.module, args[0])
-                self.outputs[call.module] = _Affine(call.module, plain, args, output, slopes, self._buffers)
+                self.outputs[call.module] = AffineOutput(call.module, plain, args, output, slopes, self._buffers)
             else:
-                self.outputs[call.module] = _Constant(call, plain, args, output)
+                self.outputs[call.module] = ConstantOutput(call, plain, args, output)
 
         return self._outermost.around(call.module, keep)
 
@@ -302,10 +169,7 @@ class _Outermost:
 
 
 def _verified(risk: ModelRisk, index: int, known: KnownOutputs, theta: Tensor, vectors: Tensor) -> bool:
-    length = _STEP * max(float(theta.norm(dtype=torch.float64)), 1.0)
-    norms = [float(vector.norm(dtype=torch.float64)) for vector in vectors]
-    for attempt in range(_MOST_STEPS):
-        steps = [length * _SHORTER**attempt * (-0.7) ** row / norm for row, norm in enumerate(norms)]
+    for steps in trial_steps(theta, vectors):
         try:
             expected, agree = _plain_loss(risk, index, known, theta, vectors, steps)
             if not math.isfinite(expected):
@@ -314,9 +178,9 @@ def _verified(risk: ModelRisk, index: int, known: KnownOutputs, theta: Tensor, v
             risk.place_along(theta, vectors, steps, _stretches(risk, [known]))
             with known.standing_in(steps):
                 value = float(risk.term(index, risk.parameters.tensors))
-        except _FAILURES:
+        except FAILURES:
             return False
-        close = abs(value - expected) <= _LOSS_TOLERANCE[theta.dtype] * max(abs(value), abs(expected))
+        close = abs(value - expected) <= LOSS_TOLERANCE[theta.dtype] * max(abs(value), abs(expected))
         return agree and close and not known.spoiled
     return False
 
@@ -328,10 +192,10 @@ def _plain_loss(
     outermost = _Outermost()
     differing: list[nn.Module] = []
 
-    def compare(known_output: _Constant | _Affine) -> Callable[[Any, tuple[Any, ...]], None]:
+    def compare(known_output: ConstantOutput | AffineOutput) -> Callable[[Any, tuple[Any, ...]], None]:
         def look(output: Any, args: tuple[Any, ...]) -> None:
             known_output.begin(steps)
-            if _shape(args) != known_output.shape or not known_output.agrees(output):
+            if shape_of(args) != known_output.shape or not known_output.agrees(output):
                 differing.append(known_output.module)
 
         return look
@@ -370,37 +234,3 @@ def _no_grad_for(parameters: set[Tensor]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _shape(args: tuple[Any, ...]) -> torch.Size | None:
-    return args[0].shape if args and isinstance(args[0], Tensor) else None
-
-
-def _close(ours: Tensor, theirs: Tensor) -> bool:
-    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-        return False
-    if not theirs.is_floating_point():
-        return bool(torch.equal(ours, theirs))
-    if not theirs.numel():
-        return True
-    tolerance = _OUTPUT_TOLERANCE.get(theirs.dtype, 0.0)
-    return float((ours - theirs).abs().max()) <= tolerance * float(theirs.abs().max())
-
-
-def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    # For what `plain_leaves` can read.
-    if isinstance(value, Tensor):
-        return function(value)
-    if isinstance(value, dict):
-        return {key: _mapped(part, function) for key, part in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)(_mapped(part, function) for part in value)
-    return value
-
-
-def _hollow(tensor: Tensor) -> Tensor:
-    return tensor.new_empty(()).expand(tensor.shape)
-
-
-def _same(tensor: Tensor) -> Tensor:
-    return tensor

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from curvwidget._interrupt import interruptible
 from curvwidget.objective import Objective, still_layers
+from curvwidget.objective import along as along_module
 from curvwidget.objective.along import LossesAlong
 from tests.cases import CASES, Case, case_named
 
@@ -37,6 +38,7 @@ KNOWN = {
 @pytest.fixture(autouse=True)
 def small_layers_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(still_layers, "_MULTIPLICATIONS_A_TERM", 0)
+    monkeypatch.setattr(along_module, "_FIRST_POINTS", 0)
 
 
 def directions(objective: Objective, count: int = 2) -> Tensor:
@@ -57,12 +59,11 @@ def loss_by_loss(objective: Objective, vectors: Tensor, points: np.ndarray) -> n
 def both_ways(objective: Objective, vectors: Tensor, points: np.ndarray) -> tuple[LossesAlong, np.ndarray]:
     """The losses with what is known, after they were seen to be those without it."""
     along, plain = objective.along(vectors), objective.along(vectors)
-    plain.reuses_layers = False
+    plain.reuses_layers = plain.joins_points = False
     found, expected = along.at(points), plain.at(points)
     np.testing.assert_allclose(expected, loss_by_loss(objective, vectors, points), **ROUNDING)
     np.testing.assert_allclose(found, expected, **ROUNDING)
     assert plain.reused_layers == ()
-    assert plain.declined == "it is switched off"
     assert not any("forward" in vars(module) for module in modules_of(objective) if type(module) is not nn.Embedding)
     return along, found
 
@@ -78,7 +79,7 @@ def test_known_layers_give_what_computed_ones_give(case: Case, count: int) -> No
     objective = case.build().objective()
     along, _ = both_ways(objective, directions(objective, count), coordinates(count))
     assert along.reused_layers == KNOWN.get(case.name, ())
-    assert (along.declined is None) == (case.name in KNOWN)
+    assert bool(along.declined) == (case.name not in KNOWN)
 
 
 @every_case
@@ -120,7 +121,7 @@ def test_a_frozen_body_is_not_run_again_and_only_its_last_output_is_kept() -> No
     objective = Objective(model, F.cross_entropy, (torch.randn(6, 1, 9, 9).double(), torch.arange(6) % 3), parameters="6.*")
     along, _ = both_ways(objective, directions(objective), coordinates())
     assert along.reused_layers == ("0", "1", "2", "3", "4", "5", "6")
-    (known,) = along._reuse().chunks
+    (known,) = along._chosen().reused.chunks
     # three terms of the last layer's output, what they are added up in, and nothing else
     assert known.bytes == 4 * 6 * 3 * 8
     runs.count = 0
@@ -256,7 +257,7 @@ def test_a_layer_whose_output_nobody_can_foresee_is_found_out(monkeypatch: pytes
     objective = case_named("MLP with tanh").build().objective()
     along, _ = both_ways(objective, directions(objective), coordinates())
     assert along.reused_layers == ()
-    assert along.declined == "the loss with known outputs is not the loss without them"
+    assert "the loss with known outputs is not the loss without them" in along.declined
 
 
 def test_nothing_is_kept_beyond_the_budget_of_memory() -> None:
@@ -265,10 +266,10 @@ def test_nothing_is_kept_beyond_the_budget_of_memory() -> None:
     for budget, batches in ((a_batch // 2, 0), (a_batch, 1), (2 * a_batch, 2), (10 * a_batch, 3)):
         objective._risk.ways.budget = budget
         along, _ = both_ways(objective, directions(objective), coordinates())
-        kept = [known for known in along._reuse().chunks if known is not None]
+        kept = [known for known in along._chosen().reused.chunks if known is not None]
         assert len(kept) == batches
         assert sum(known.bytes for known in kept) <= budget
-        assert (along.declined is None) == (batches == 3)
+        assert ("what is known beforehand takes more memory than the budget" in along.declined) == (batches < 3)
 
 
 def test_values_do_not_depend_on_what_else_is_asked() -> None:
@@ -371,7 +372,7 @@ def test_what_is_kept_dies_with_its_last_name() -> None:
     objective = case_named("MLP with tanh").build().objective()
     along = objective.along(directions(objective))
     along.at(coordinates())
-    kept = weakref.ref(along._reuse().chunks[0])
+    kept = weakref.ref(along._chosen().reused.chunks[0])
     del along
     gc.collect()
     assert kept() is None

@@ -1,0 +1,160 @@
+"""Losses at several points in one batched call.
+
+A small network's evaluation costs mostly the calls of its operations, not their arithmetic: under `torch.func.vmap` one call
+serves many points. That is for devices that are slow to be called. On a CPU only networks of some hundred numbers gain, larger
+ones lose, and the first batched call takes a second to load what PyTorch needs for it: there, it is done for who asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.overrides import TorchFunctionMode
+
+from curvwidget._interrupt import checkpoint
+from curvwidget.objective.kernels import batched_kernels
+from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
+
+__all__ = ["AT_ONCE", "PointsTogether", "put_together"]
+
+Array = np.ndarray[Any, Any]
+
+AT_ONCE = 64
+_TRIED = 8  # of them that are compared with the losses one by one
+# On a CPU sizes alone decide, so that a run can be repeated to the last bit: bytes of θ and of all results of an evaluation.
+_SMALL = 48 * 2**10
+_GAIN = 0.8  # elsewhere by the time: the part of it that points together may take at most
+
+
+class PointsTogether:
+    """Evaluates a loss at as many points as fit one call."""
+
+    def __init__(self, risk: ModelRisk, theta: Tensor, vectors: Tensor) -> None:
+        """Hold the loss and the directions.
+
+        Args:
+            risk: The loss.
+            theta: The origin ``(N,)``.
+            vectors: The directions ``(k, N)``.
+        """
+        self._risk = risk
+        self._theta = theta
+        self._vectors = vectors
+        self._loss = _LossOfBatch(risk)
+
+    def losses(self, coordinates: Array) -> Array:
+        """Evaluate, while the model is held.
+
+        Args:
+            coordinates: ``(B, k)``.
+
+        Returns:
+            The losses ``(B,)`` float64.
+        """
+        amounts = torch.as_tensor(coordinates).to(self._theta)
+        points = self._theta.repeat(len(amounts), 1)
+        for amount, vector in zip(amounts.T, self._vectors, strict=True):
+            points.addcmul_(amount.unsqueeze(1), vector)
+        count = len(amounts)
+        named = {f"model.{block.name}": points[:, block.slice].reshape(count, *block.shape) for block in self._risk.blocks}
+        total = np.zeros(count)
+        for index, weight in enumerate(self._risk.weights):
+            checkpoint()
+            terms = vmap(lambda tensors, index=index: functional_call(self._loss, tensors, (index,)))(named)
+            total += weight * terms.double().cpu().numpy()
+        return total
+
+
+def put_together(risk: ModelRisk, theta: Tensor, vectors: Tensor) -> tuple[PointsTogether | None, str | None]:
+    """Choose whether points are evaluated together, and see that their losses are those that they have one by one.
+
+    Args:
+        risk: The loss.
+        theta: The origin ``(N,)``.
+        vectors: The directions ``(k, N)``.
+
+    Returns:
+        What evaluates them, or why it does not.
+    """
+    if risk.needs_grad or risk.draws_random or risk.writes_batches:
+        return None, "the loss differentiates inside, draws random numbers or changes its batches"
+    if any(tensor.dtype != theta.dtype for tensor in risk.parameters.tensors):
+        return None, "parameters of several dtypes"
+    on_cpu = theta.device.type == "cpu"
+    held = theta.numel() * theta.element_size()
+    with risk.held(theta.device, order=0):
+        leaves = risk.place(theta)
+        if held <= _SMALL or not on_cpu:
+            with _Sizes() as sizes:
+                risk.term(0, leaves)
+            held += sizes.bytes
+        if on_cpu and held > _SMALL:
+            return None, "an evaluation is large enough by itself"
+        if AT_ONCE * held > risk.ways.budget:
+            return None, "points together take more memory than the budget"
+        return _tried(PointsTogether(risk, theta, vectors), risk, theta, vectors, by_time=not on_cpu)
+
+
+def _tried(
+    together: PointsTogether, risk: ModelRisk, theta: Tensor, vectors: Tensor, *, by_time: bool
+) -> tuple[PointsTogether | None, str | None]:
+    turns = np.cos(np.arange(AT_ONCE)[:, None] * np.arange(1, len(vectors) + 1))
+    tried = range(0, AT_ONCE, AT_ONCE // _TRIED)
+    for steps in trial_steps(theta, vectors):
+        rows = turns * steps
+        try:
+            with batched_kernels():
+                found = together.losses(rows)
+            began = time.perf_counter()
+            if by_time:
+                together.losses(rows)
+            at_once = (time.perf_counter() - began) / AT_ONCE
+            began = time.perf_counter()
+            alone = {row: _one(risk, theta, vectors, rows[row].tolist()) for row in tried}
+            one = (time.perf_counter() - began) / _TRIED
+        except FAILURES as error:
+            return None, f"a batched call fails: {str(error).partition(chr(10))[0]}"
+        if not all(math.isfinite(value) for value in alone.values()):
+            continue
+        if any(abs(found[row] - value) > LOSS_TOLERANCE[theta.dtype] * abs(value) for row, value in alone.items()):
+            return None, "a batched call gives other losses"
+        if by_time and at_once > _GAIN * one:
+            return None, f"a point takes {1e3 * at_once:.2f} ms in a batched call and {1e3 * one:.2f} ms alone"
+        return together, None
+    return None, "no finite loss to compare at"
+
+
+def _one(risk: ModelRisk, theta: Tensor, vectors: Tensor, steps: list[float]) -> float:
+    leaves = risk.place_along(theta, vectors, steps)
+    return sum(weight * float(risk.term(index, leaves)) for index, weight in enumerate(risk.weights))
+
+
+class _LossOfBatch(nn.Module):
+    # A loss as a module, so that its model can be called with other parameters.
+
+    def __init__(self, risk: ModelRisk) -> None:
+        super().__init__()
+        self.model = risk.model
+        self._risk = risk
+
+    def forward(self, index: int) -> Tensor:
+        return self._risk.term(index, ())
+
+
+class _Sizes(TorchFunctionMode):
+    # Adds up the bytes of what operations give.
+
+    bytes = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.bytes += result.numel() * result.element_size()
+        return result
