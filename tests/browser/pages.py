@@ -58,6 +58,13 @@ CELLS = """
       .map((output) => `${output.ename}: ${output.evalue}`),
   }))
 """
+# The command's own promise says when all have run: a lecture has outputs and counts of cells from the start.
+RUN_ALL = """
+() => {
+  window.ranAll = false;
+  void window.jupyterapp.commands.execute("notebook:run-all-cells").finally(() => { window.ranAll = true; });
+}
+"""
 IDLE = """
 () => {
   const panel = window.jupyterapp.shell.currentWidget;
@@ -184,11 +191,9 @@ class NotebookPage(_Page):
             wait: Whether to wait for their end, and fail if a cell raised.
             timeout: How long to wait, in seconds.
         """
-        self.execute("notebook:run-all-cells")
+        self.page.evaluate(RUN_ALL)
         if wait:
-            self.page.wait_for_function(
-                f"() => ({CELLS})().some((cell) => cell.count !== null || cell.errors.length)", timeout=timeout * 1000
-            )
+            self.page.wait_for_function("() => window.ranAll", timeout=timeout * 1000)
             self.wait_until_idle(timeout=timeout)
             errors = self.cell_errors()
             assert not errors, "a cell raised:\n" + "\n".join(errors)
