@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
+import zlib
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,18 +54,20 @@ class ArrayResult:
             The result, equal to the one saved (tensors on the CPU).
 
         Raises:
-            ValueError: If the file holds no result of this kind.
+            ValueError: If the file holds no result of this kind, or is damaged.
         """
-        with np.load(Path(path), allow_pickle=False) as archive:
-            if "__header__" not in archive:
-                raise ValueError(f"path must be a file written by {cls.__name__}.save, got {str(path)!r}")
-            header = json.loads(str(archive["__header__"]))
-            if header.get("format") != _FORMAT:
-                raise ValueError(f"{str(path)!r} has format {header.get('format')!r}; this version reads format {_FORMAT}")
-            found = header["result"]["kind"]
-            if found != cls.__name__:
-                raise ValueError(f"{str(path)!r} holds a {found}, expected a {cls.__name__}")
-            arrays = {key: archive[key] for key in archive.files}
+        refused = f"path must be a file written by {cls.__name__}.save, got {str(path)!r}"
+        try:
+            arrays = _read_arrays(Path(path))
+            header = json.loads(str(arrays["__header__"]))
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+            raise ValueError(f"{refused}: {error}") from error
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            found = header.get("format") if isinstance(header, dict) else header
+            raise ValueError(f"{str(path)!r} has format {found!r}; this version reads format {_FORMAT}")
+        found = header["result"]["kind"]
+        if found != cls.__name__:
+            raise ValueError(f"{str(path)!r} holds a {found}, expected a {cls.__name__}")
         result = _unpack(header["result"], arrays)
         assert isinstance(result, cls)
         return result
@@ -74,6 +78,16 @@ class ArrayResult:
             if field.metadata.get("saved", True):
                 fields[field.name] = _pack_value(getattr(self, field.name), arrays, prefix + field.name)
         return {"kind": type(self).__name__, "fields": fields}
+
+
+# All arrays of an archive; one of objects, which only a pickle could hold, is refused.
+def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    with path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is no archive of arrays")
+        with archive:
+            return {key: archive[key] for key in archive.files}
 
 
 def _pack_value(value: Any, arrays: dict[str, np.ndarray[Any, Any]], key: str) -> Any:
@@ -108,4 +122,8 @@ def _unpack(packed: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> 
         return {name: _unpack(item, arrays) for name, item in packed["items"].items()}
     if kind not in _KINDS:
         raise ValueError(f"the file holds a {kind!r}, which this version does not know")
+    known = {field.name for field in dataclasses.fields(_KINDS[kind])}  # type: ignore[arg-type]
+    unknown = sorted(packed["fields"].keys() - known)
+    if unknown:
+        raise ValueError(f"the file holds a {kind} with {unknown[0]!r}, which this version does not know")
     return _KINDS[kind](**{name: _unpack(item, arrays) for name, item in packed["fields"].items()})
