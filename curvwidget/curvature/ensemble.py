@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from curvwidget._checks import check_choice, check_count
 from curvwidget._streams import last
@@ -16,6 +17,7 @@ from curvwidget.curvature.project import project_products
 from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.directions import DISTRIBUTIONS, NORMALIZATIONS, Directions, Distribution, Normalization, random_directions
 from curvwidget.directions.random import check_seed
+from curvwidget.linalg.blocks import stream_products
 from curvwidget.objective import Objective
 
 __all__ = ["SAMPLE_METHODS", "SampleMethod", "sample_projections", "stream_projections"]
@@ -140,13 +142,18 @@ def _walk(objective: Objective, samples: int, draw: partial[Directions], start: 
         curvatures = second_differences(objective, pilots, step.length) / pilots.double().pow(2).sum(dim=1).cpu().numpy()
         typical = float(np.sqrt(np.mean(curvatures**2)))
         evaluations, notes = evaluations + step.evaluations + 2 * len(pilots), step.notes
+    multiplied = (
+        stream_products(objective.hessian(), _VectorsOfPlanes(start.seed, draw), start=2 * done) if step is None else None
+    )
     for index in range(done, samples):
         seeds[index] = seed = _plane_seed(start.seed, index)
-        plane = draw(seed)
         if step is None:
-            matrices[index], errors[index] = project_products(plane.vectors, objective.hvp(plane.vectors))
+            assert multiplied is not None
+            vectors, products = (torch.stack(pair) for pair in zip(next(multiplied), next(multiplied), strict=True))
+            matrices[index], errors[index] = project_products(vectors, products)
             hvps += 2
         else:
+            plane = draw(seed)
             matrices[index], error, spent = difference_matrix(objective, plane, step)
             evaluations += spent
             # A plane that happens to be flat is no better known than the others.
@@ -168,6 +175,19 @@ def _walk(objective: Objective, samples: int, draw: partial[Directions], start: 
             notes=notes,
             draw=draw,
         )
+
+
+class _VectorsOfPlanes:
+    # The vectors of all planes in one row: two a plane, which is drawn once for both.
+    def __init__(self, seed: int, draw: partial[Directions]) -> None:
+        self._seed, self._draw = seed, draw
+        self._plane: tuple[int, Tensor] | None = None
+
+    def __call__(self, index: int) -> Tensor:
+        number = index // 2
+        if self._plane is None or self._plane[0] != number:
+            self._plane = number, self._draw(_plane_seed(self._seed, number)).vectors
+        return self._plane[1][index % 2]
 
 
 def _plane_seed(seed: int, index: int) -> int:

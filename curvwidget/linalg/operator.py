@@ -14,6 +14,10 @@ from curvwidget._checks import check_count
 __all__ = ["HasHessian", "SymmetricOperator", "as_operator"]
 
 
+def _one() -> int:
+    return 1
+
+
 @dataclass(frozen=True, eq=False)
 class SymmetricOperator:
     """A symmetric matrix A of shape (N, N) known only by v ↦ A·v.
@@ -24,6 +28,8 @@ class SymmetricOperator:
         dtype: Of the vectors that it takes and gives.
         device: Where the vectors lie.
         blocks: Named, disjoint stretches of the N coordinates (the parameters of a network), for results by block; may be empty.
+        rows_at_once: Says how many vectors are best multiplied at once, where more than one is faster than one by one. Asked once
+            a computation, it has to give the same as long as the operator lives.
     """
 
     size: int
@@ -31,6 +37,7 @@ class SymmetricOperator:
     dtype: torch.dtype = torch.float64
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     blocks: dict[str, slice] = field(default_factory=dict)
+    rows_at_once: Callable[[], int] = _one
 
     def __post_init__(self) -> None:
         """Refuse what is no matrix of numbers: a size below 1 (`ValueError`) or that is no whole number.

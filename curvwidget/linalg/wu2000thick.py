@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curvwidget.linalg.blocks import stream_products
 from curvwidget.linalg.eigenpair_notes import asymmetry_notes, caveats
 from curvwidget.linalg.eigenpairs import Eigenpairs
 from curvwidget.linalg.krylov import KrylovSpace
@@ -215,11 +216,11 @@ class ThickRestartLanczos:
     # Curvature and residual of each chosen vector, from a product of its own.
     def _measure(self, chosen: Selection, snapshot: Eigenpairs, *, unchecked: bool) -> Generator[Eigenpairs, None, Eigenpairs]:
         values, residuals = np.empty(self.wanted), np.empty(self.wanted)
-        for index, vector in enumerate(snapshot.vectors):
-            product = as_double((self.operator @ vector).detach())
+        measured = stream_products(self.operator, snapshot.vectors.__getitem__, stop=self.wanted)
+        for index, (vector, product) in enumerate(measured):
             self._measured += 1
             values[index] = dot(vector, product)
-            residuals[index] = norm(product - values[index] * as_double(vector))
+            residuals[index] = norm(as_double(product) - values[index] * as_double(vector))
             yield dataclasses.replace(snapshot, hvps=self.hvps)
         order = np.concatenate([np.argsort(-values[: self.largest]), self.largest + np.argsort(-values[self.largest :])])
         whole = max(chosen.norm, float(np.abs(values).max()))

@@ -294,9 +294,7 @@ class Objective:
         block = self._as_points("vectors", vectors, ndim=1 if single else 2)
         block = block.unsqueeze(0) if single else block
         with torch.inference_mode(False):
-            if not self._risk.hessian_checked:  # not when it is built: who looks at loss values alone needs no second derivative
-                check_hessian(self._risk, self._theta)
-                self._risk.hessian_checked = True
+            self._check_hessian()
             if theta is None:
                 there = self._products
             else:
@@ -320,7 +318,18 @@ class Objective:
             dtype=self.dtype,
             device=self.device,
             blocks={block.name: block.slice for block in self.blocks},
+            rows_at_once=there._rows_at_once,
         )
+
+    def _rows_at_once(self) -> int:
+        with torch.inference_mode(False):
+            self._check_hessian()
+            return self._products.rows_at_once()
+
+    def _check_hessian(self) -> None:
+        if not self._risk.hessian_checked:  # not when it is built: who looks at loss values alone needs no second derivative
+            check_hessian(self._risk, self._theta)
+            self._risk.hessian_checked = True
 
     def __repr__(self) -> str:
         # In a line, what is looked at.

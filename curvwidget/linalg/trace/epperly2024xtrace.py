@@ -16,6 +16,7 @@ import numpy as np
 import scipy.linalg
 from torch import Tensor
 
+from curvwidget.linalg.blocks import stream_products
 from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
 from curvwidget.linalg.precision import as_double, dot, norm
 from curvwidget.linalg.probes import draw_probe
@@ -81,11 +82,10 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
     lengths = np.zeros(count)
     rank = hvps = 0
     snapshot: TraceEstimate | None = None
-    for index in range(count):
-        probe = draw_probe(matrix, seed=running.seed, index=index)
+    drawn = stream_products(matrix, lambda index: draw_probe(matrix, seed=running.seed, index=index), stop=count)
+    for index, (probe, product) in enumerate(drawn):
         probes[index] = probe
         lengths[index] = dot(probe, probe)
-        product = (matrix @ probe).detach()
         hvps += 1
         rest, r[:rank, index], left = basis.split(product, rank)
         w[:rank, index] = _coordinates(basis, probe, rank)

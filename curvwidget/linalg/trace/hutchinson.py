@@ -10,8 +10,10 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
+from torch import Tensor
 
 from curvwidget._checks import check_choice
+from curvwidget.linalg.blocks import stream_products
 from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
 from curvwidget.linalg.precision import as_double, dot
 from curvwidget.linalg.probes import DISTRIBUTIONS, Distribution, draw_probe
@@ -84,10 +86,12 @@ def _run(running: RunningTrace, distribution: Distribution, resume: TraceEstimat
         if len(traces) >= running.limit or running.reached(resume.stderr, len(traces)):
             yield dataclasses.replace(resume, progress=1.0)
             return
-    while len(traces) < running.limit:
-        probe = draw_probe(matrix, seed=running.seed, index=len(traces), distribution=distribution)
-        product = as_double((matrix @ probe).detach())
-        probe = as_double(probe)
+
+    def draw(index: int) -> Tensor:
+        return draw_probe(matrix, seed=running.seed, index=index, distribution=distribution)
+
+    for probe, product in stream_products(matrix, draw, start=len(traces)):
+        probe, product = as_double(probe), as_double(product)
         traces.append(dot(probe, product))
         squares.append(dot(product, product))
         blocks.append([dot(probe[where], product[where]) for where in matrix.blocks.values()])
@@ -100,5 +104,5 @@ def _run(running: RunningTrace, distribution: Distribution, resume: TraceEstimat
             distribution=distribution,
         )
         yield snapshot
-        if running.reached(snapshot.stderr, len(traces)):
+        if len(traces) == running.limit or running.reached(snapshot.stderr, len(traces)):
             return

@@ -10,7 +10,9 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
+from torch import Tensor
 
+from curvwidget.linalg.blocks import stream_products
 from curvwidget.linalg.operator import HasHessian, SymmetricOperator, as_operator
 from curvwidget.linalg.precision import dot, norm
 from curvwidget.linalg.probes import draw_probe
@@ -54,9 +56,8 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
     basis, rank = RowStore(sketched, matrix.size, matrix.dtype, matrix.device), 0
     traces: list[float] = []
     squares: list[float] = []
-    for hvps in range(1, sketched + 1):
-        probe = draw_probe(matrix, seed=seed, index=hvps - 1)
-        product = (matrix @ probe).detach()
+    probes = stream_products(matrix, lambda index: draw_probe(matrix, seed=seed, index=index), stop=sketched)
+    for hvps, (probe, product) in enumerate(probes, start=1):
         traces.append(dot(probe, product))
         squares.append(dot(product, product))
         snapshot = running.snapshot(np.array(traces), square_samples=np.array(squares), hvps=hvps, last=False)
@@ -68,18 +69,19 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
             rank += 1
 
     captured, captured_square = 0.0, 0.0
-    for index in range(rank):
-        product = (matrix @ basis[index]).detach()
-        captured += dot(basis[index], product)
+    for row, product in stream_products(matrix, basis.__getitem__, stop=rank):
+        captured += dot(row, product)
         captured_square += dot(product, product)
         hvps += 1
         snapshot = dataclasses.replace(snapshot, hvps=hvps, progress=hvps / running.limit)
         yield snapshot
 
     traces, squares = [], []
-    while hvps < running.limit:
-        probe, _, _ = basis.split(draw_probe(matrix, seed=seed, index=sketched + len(traces)), rank)
-        product = (matrix @ probe).detach()
+
+    def draw_outside(index: int) -> Tensor:
+        return basis.split(draw_probe(matrix, seed=seed, index=sketched + index), rank)[0]
+
+    for probe, product in stream_products(matrix, draw_outside, stop=running.limit - hvps):
         traces.append(captured + dot(probe, product))
         squares.append(captured_square + dot(product, product))
         hvps += 1
