@@ -14,7 +14,7 @@ from curvwidget._interrupt import checkpoint
 from curvwidget.objective.known_outputs import KnownOutputs
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.reuse import ReusedLayers, reuse_layers
-from curvwidget.objective.risk import Risk
+from curvwidget.objective.risk import Placer, Risk
 from curvwidget.objective.together import AT_ONCE, PointsTogether, put_together
 
 __all__ = ["LossesAlong"]
@@ -51,11 +51,17 @@ class LossesAlong:
             risk: The loss.
             theta: The origin ``(N,)``.
             vectors: The directions v_i ``(k, N)``, in θ's dtype and on its device.
+
+        Raises:
+            ValueError: If there is no direction.
         """
+        if not len(vectors):
+            raise ValueError("vectors must be one or more, got none")
         self._risk = risk
         self._theta = theta
         self._vectors = vectors
-        self._plain = Way(ReusedLayers((None,) * len(risk.weights)))
+        self._place = risk.placer(theta, vectors)
+        self._plain = Way(ReusedLayers((None,) * len(risk.weights)), self._place)
         self._way: Way | None = None
         self._asked = 0
         self._choosing = threading.Lock()  # not the model's, for which others would have to wait all the time
@@ -129,14 +135,14 @@ class LossesAlong:
                     losses[done : done + AT_ONCE] = way.together.losses(rows[done : done + AT_ONCE])
                     done += AT_ONCE
                 else:
-                    losses[done] = self._loss(way.reused, rows[done].tolist())
+                    losses[done] = self._loss(way, rows[done].tolist())
                     done += 1
         return done
 
-    def _loss(self, reused: ReusedLayers, coefficients: list[float]) -> float:
-        leaves = self._risk.place_along(self._theta, self._vectors, coefficients, reused.stretches)
+    def _loss(self, way: Way, coefficients: list[float]) -> float:
+        leaves = way.place(coefficients)
         total = 0.0
-        for index, (weight, known) in enumerate(zip(self._risk.weights, reused.chunks, strict=True)):
+        for index, (weight, known) in enumerate(zip(self._risk.weights, way.reused.chunks, strict=True)):
             checkpoint()
             total += weight * self._term(index, leaves, known, coefficients)
         return total
@@ -147,7 +153,7 @@ class LossesAlong:
                 value = float(self._risk.term(index, leaves))
             if not known.spoiled:
                 return value
-            leaves = self._risk.place_along(self._theta, self._vectors, coefficients)
+            leaves = self._place(coefficients)
         with self._risk.quiet(self._theta.device):
             return float(self._risk.term(index, leaves).detach())
 
@@ -158,11 +164,13 @@ class Way:
 
     Attributes:
         reused: What is known of layers.
+        place: Puts a point where the loss takes it from, as far as the loss reads it.
         together: Evaluates several points at once, or None.
         declined: Why not otherwise.
     """
 
     reused: ReusedLayers
+    place: Placer
     together: PointsTogether | None = None
     declined: tuple[str, ...] = ()
 
@@ -180,18 +188,19 @@ def choose_way(risk: Risk, theta: Tensor, vectors: Tensor, *, reuse: bool, join:
     Returns:
         The way to go.
     """
-    reused, together = ReusedLayers((None,) * len(risk.weights)), None
+    reused, together, place = ReusedLayers((None,) * len(risk.weights)), None, risk.placer(theta, vectors)
     if not isinstance(risk, ModelRisk):
-        return Way(reused, declined=("an analytic loss is called at each point",))
+        return Way(reused, place, declined=("an analytic loss is called at each point",))
     if risk.ways.plain:
-        return Way(reused, declined=("CURVWIDGET_PLAIN is set",))
+        return Way(reused, place, declined=("CURVWIDGET_PLAIN is set",))
     declined: list[str | None] = []
     if reuse:
         reused = reuse_layers(risk, theta, vectors)
+        place = risk.placer(theta, vectors, reused.stretches)
         declined.append(reused.declined)
     if join is None:
         join = theta.device.type != "cpu"
     if join and not reused.names:
         together, reason = put_together(risk, theta, vectors)
         declined.append(reason)
-    return Way(reused, together, tuple(reason for reason in declined if reason is not None))
+    return Way(reused, place, together, tuple(reason for reason in declined if reason is not None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -65,22 +65,35 @@ class FlatParameters:
             for tensor, piece in zip(self.tensors, torch.split(theta, self._sizes), strict=True):
                 tensor.data.copy_(piece.view(tensor.shape))
 
-    def write_along(
-        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
-    ) -> None:
-        """Put θ + Σ a_i·v_i into the model, added up in one order, so that it is the same to the last bit each time.
+    def writer(
+        self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None
+    ) -> Callable[[Sequence[float]], None]:
+        """Prepare for one point after another along directions.
 
         Args:
             theta: ``(N,)``.
-            vectors: v_i, ``(k, N)``.
-            coefficients: a_i.
+            vectors: v_i, ``(k, N)``, at least one.
             stretches: The parts of θ that are written; None for all.
+
+        Returns:
+            A function that puts θ + Σ a_i·v_i into the model, given a; added up in one order, so that it is the same to the last
+            bit each time.
         """
-        if self._memory is None:
-            self.write(_add_up(theta.clone(), vectors, coefficients))
-            return
-        for part in (slice(None),) if stretches is None else stretches:
-            _add_up(self._memory[part].copy_(theta[part]), vectors[:, part], coefficients)
+        memory = torch.empty_like(theta) if self._memory is None else self._memory
+        parts = [
+            (memory[part], theta[part], [vector[part] for vector in vectors])
+            for part in ((slice(None),) if stretches is None or self._memory is None else stretches)
+        ]
+
+        def write(coefficients: Sequence[float]) -> None:
+            for target, origin, rows in parts:
+                torch.add(origin, rows[0], alpha=coefficients[0], out=target)
+                for row, coefficient in zip(rows[1:], coefficients[1:], strict=True):
+                    target.add_(row, alpha=coefficient)
+            if self._memory is None:
+                self.write(memory)
+
+        return write
 
     def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
         """Lay tensors one after the other, differentiably.
@@ -101,9 +114,3 @@ class FlatParameters:
         if piece.layout is not torch.strided:  # an embedding's gradient may be sparse
             piece = piece.to_dense()
         return piece.reshape(shape) if piece.dtype == self.dtype else piece.reshape(shape).to(self.dtype)
-
-
-def _add_up(point: Tensor, vectors: Tensor, coefficients: Sequence[float]) -> Tensor:
-    for vector, coefficient in zip(vectors, coefficients, strict=True):
-        point.add_(vector, alpha=coefficient)
-    return point

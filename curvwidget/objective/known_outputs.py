@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from curvwidget.objective.still_layers import Forward, StillCall, patched, plain_leaves
+from curvwidget.objective.still_layers import Forward, StillCall, plain_leaves
 
 __all__ = ["AffineOutput", "ConstantOutput", "KnownOutputs", "shape_of"]
 
@@ -37,21 +36,35 @@ class KnownOutputs:
         self.outputs = outputs
         self.read = read
         self.bytes = sum(output.bytes for output in outputs.values())
+        self._patches: list[tuple[dict[str, Any], Forward | None, Forward]] = [
+            (vars(module), vars(module).get("forward"), output.give) for module, output in outputs.items()
+        ]
 
-    @contextmanager
-    def standing_in(self, coefficients: Sequence[float]) -> Iterator[None]:
-        """Let the modules give what is known instead of computing it.
+    def standing_in(self, coefficients: Sequence[float]) -> KnownOutputs:
+        """Let the modules give what is known instead of computing it, within a ``with`` block.
 
         Args:
             coefficients: a_i.
 
-        Yields:
-            Nothing.
+        Returns:
+            The context.
         """
         for output in self.outputs.values():
             output.begin(coefficients)
-        with patched({module: output.give for module, output in self.outputs.items()}):
-            yield
+        return self
+
+    def __enter__(self) -> None:
+        """Put functions in the place of the modules' own."""
+        for attributes, _own, give in self._patches:
+            attributes["forward"] = give
+
+    def __exit__(self, *_: object) -> None:
+        """Put the modules' own functions back."""
+        for attributes, own, _give in self._patches:
+            if own is None:
+                del attributes["forward"]
+            else:
+                attributes["forward"] = own
 
     @property
     def spared(self) -> set[int]:

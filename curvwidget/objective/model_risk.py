@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from curvwidget.objective.batches import Batches
 from curvwidget.objective.flat import FlatParameters
-from curvwidget.objective.risk import Risk
+from curvwidget.objective.risk import Placer, Risk
 from curvwidget.objective.trees import map_tensors, tensors_of
 
 __all__ = ["ModelRisk"]
@@ -72,22 +72,24 @@ class ModelRisk(Risk):
         self.parameters.write(theta)
         return self.parameters.tensors
 
-    def place_along(
-        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
-    ) -> tuple[Tensor, ...]:
-        """Write a point into the model, without making a vector of it.
+    def placer(self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None) -> Placer:
+        """Prepare for one point after another along directions, without making vectors of them.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
-            coefficients: a_i.
             stretches: The parts of θ that are written; None for all.
 
         Returns:
-            The model's parameters.
+            A function that writes θ + Σ a_i·v_i into the model, given a, and returns the model's parameters.
         """
-        self.parameters.write_along(theta, vectors, coefficients, stretches)
-        return self.parameters.tensors
+        write, tensors = self.parameters.writer(theta, vectors, stretches), self.parameters.tensors
+
+        def place(coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+            write(coefficients)
+            return tensors
+
+        return place
 
     def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
         """Lay tensors of the parameters' shapes one after the other, differentiably.

@@ -175,7 +175,7 @@ def _verified(risk: ModelRisk, index: int, known: KnownOutputs, theta: Tensor, v
             if not math.isfinite(expected):
                 continue
             risk.place(theta)  # so that nothing of the point is left where the fast way does not write
-            risk.place_along(theta, vectors, steps, _stretches(risk, [known]))
+            risk.placer(theta, vectors, _stretches(risk, [known]))(steps)
             with known.standing_in(steps):
                 value = float(risk.term(index, risk.parameters.tensors))
         except FAILURES:
@@ -200,7 +200,7 @@ def _plain_loss(
 
         return look
 
-    risk.place_along(theta, vectors, steps)
+    risk.placer(theta, vectors)(steps)
     with patched({module: outermost.around(module, compare(output)) for module, output in known.outputs.items()}):
         return float(risk.term(index, risk.parameters.tensors)), not differing
 

@@ -17,7 +17,9 @@ from curvwidget.objective.rng import preserved_rng
 from curvwidget.objective.settings import computes_plainly, memory_budget
 from curvwidget.objective.ways import Ways
 
-__all__ = ["FunctionRisk", "Risk"]
+__all__ = ["FunctionRisk", "Placer", "Risk"]
+
+Placer = Callable[[Sequence[float]], tuple[Tensor, ...]]
 
 
 class Risk(ABC):
@@ -60,10 +62,8 @@ class Risk(ABC):
         """Put θ where the loss takes it from, and return the leaves of autograd that it then stands in."""
 
     @abstractmethod
-    def place_along(
-        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
-    ) -> tuple[Tensor, ...]:
-        """Put θ + Σ a_i·v_i where the loss takes it from, added up in one order, and return the leaves."""
+    def placer(self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None) -> Placer:
+        """Return a function that puts θ + Σ a_i·v_i where the loss takes it from, and returns the leaves."""
 
     @abstractmethod
     def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
@@ -189,24 +189,25 @@ class FunctionRisk(Risk):
         """
         return (theta.detach().clone().requires_grad_(torch.is_grad_enabled()),)
 
-    def place_along(
-        self, theta: Tensor, vectors: Tensor, coefficients: Sequence[float], stretches: Sequence[slice] | None = None
-    ) -> tuple[Tensor, ...]:
-        """Make a leaf of a point.
+    def placer(self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None) -> Placer:
+        """Prepare for one point after another along directions.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
-            coefficients: a_i.
             stretches: Of no meaning here.
 
         Returns:
-            θ + Σ a_i·v_i, which the function may do with as it likes.
+            A function that makes a leaf of θ + Σ a_i·v_i, given a, which the loss may do with as it likes.
         """
-        point = theta.detach().clone()
-        for vector, coefficient in zip(vectors, coefficients, strict=True):
-            point.add_(vector, alpha=coefficient)
-        return (point.requires_grad_(torch.is_grad_enabled()),)
+
+        def place(coefficients: Sequence[float]) -> tuple[Tensor, ...]:
+            point = theta.detach().clone()
+            for vector, coefficient in zip(vectors, coefficients, strict=True):
+                point.add_(vector, alpha=coefficient)
+            return (point.requires_grad_(torch.is_grad_enabled()),)
+
+        return place
 
     def flatten(self, pieces: Sequence[Tensor | None], rows: int | None = None) -> Tensor:
         """Take the one piece.

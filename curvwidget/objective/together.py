@@ -106,6 +106,7 @@ def _tried(
     together: PointsTogether, risk: ModelRisk, theta: Tensor, vectors: Tensor, *, by_time: bool
 ) -> tuple[PointsTogether | None, str | None]:
     turns = np.cos(np.arange(AT_ONCE)[:, None] * np.arange(1, len(vectors) + 1))
+    place = risk.placer(theta, vectors)
     tried = range(0, AT_ONCE, AT_ONCE // _TRIED)
     for steps in trial_steps(theta, vectors):
         rows = turns * steps
@@ -117,7 +118,7 @@ def _tried(
                 together.losses(rows)
             at_once = (time.perf_counter() - began) / AT_ONCE
             began = time.perf_counter()
-            alone = {row: _one(risk, theta, vectors, rows[row].tolist()) for row in tried}
+            alone = {row: _one(risk, place(rows[row].tolist())) for row in tried}
             one = (time.perf_counter() - began) / _TRIED
         except FAILURES as error:
             return None, f"a batched call fails: {str(error).partition(chr(10))[0]}"
@@ -131,8 +132,7 @@ def _tried(
     return None, "no finite loss to compare at"
 
 
-def _one(risk: ModelRisk, theta: Tensor, vectors: Tensor, steps: list[float]) -> float:
-    leaves = risk.place_along(theta, vectors, steps)
+def _one(risk: ModelRisk, leaves: tuple[Tensor, ...]) -> float:
     return sum(weight * float(risk.term(index, leaves)) for index, weight in enumerate(risk.weights))
 
 

@@ -385,3 +385,5 @@ def test_coordinates_of_another_shape_are_refused() -> None:
         with pytest.raises(ValueError, match=r"coordinates must have shape \(B, 2\), got"):
             along.at(bad)
     assert along.at(np.zeros((0, 2))).shape == (0,)
+    with pytest.raises(ValueError, match="vectors must be one or more, got none"):
+        objective.along(torch.zeros(0, objective.n_parameters))
