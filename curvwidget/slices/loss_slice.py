@@ -26,10 +26,10 @@ class LossSlice(ArrayResult):
         axes: One ascending array ``(r_i,)`` a direction: the coordinates a_i, in units of the direction; symmetric, with the
             exact 0 in the middle. A coarse snapshot has fewer and not necessarily equally spaced points.
         values: ``(r_1, …, r_k)`` float64; ``values[i, j]`` belongs to ``axes[0][i]`` and ``axes[1][j]``. NaN and inf stay as
-            they came.
+            they came. Where the loss was evaluated with a tolerance most of them may be interpolated; that at the centre is not.
         directions: The axes' vectors.
         evaluations: Loss evaluations spent so far.
-        error: Estimated largest error of the values; 0 where each is an evaluation of the loss itself.
+        error: Estimated largest error of the values, in units of the loss; 0 where each is an evaluation of the loss itself.
         progress: Share of the work done, in [0, 1].
     """
 
@@ -44,6 +44,11 @@ class LossSlice(ArrayResult):
     def center(self) -> float:
         """L(θ), the value at the origin of the slice."""
         return float(self.values[tuple(int(np.flatnonzero(axis == 0)[0]) for axis in self.axes)])
+
+    @property
+    def exact(self) -> bool:
+        """Whether each value is an evaluation of the loss, and none is interpolated."""
+        return self.error == 0
 
     @property
     def span(self) -> tuple[float, ...]:

@@ -14,9 +14,9 @@ import curvwidget as cw
 N = 2_000_000  # float32: 8 MB a vector
 MEASURED = f"""
 import resource, torch, curvwidget as cw
-from curvwidget.slices import evaluate
+from curvwidget.slices import known_losses
 torch.set_num_threads(1)
-evaluate._STEP_SECONDS = 1e9  # blocks are bounded by their memory alone, not by the time that they take
+known_losses._STEP_SECONDS = 1e9  # blocks are bounded by their memory alone, not by the time that they take
 objective = cw.Objective.from_function(lambda t: torch.dot(t, t), torch.full(({N},), 1e-3))
 axes = cw.own_directions(objective, torch.stack([torch.ones({N}), torch.linspace(-1, 1, {N})]))
 cw.slice_loss(objective, axes, span=1e-3, resolution=3)  # what a first slice of any size needs

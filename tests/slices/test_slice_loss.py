@@ -63,11 +63,11 @@ def test_every_evaluation_is_at_a_point_of_the_product_grid(objective) -> None:
 
 def test_one_point_at_a_time_and_blocks_of_points_agree_to_the_last_bit(objective, monkeypatch) -> None:
     """Trap 6: batched and sequential paths."""
-    from curvwidget.slices import evaluate
+    from curvwidget.slices import known_losses
 
     directions = cw.random_directions(objective, seed=1)
     together = cw.slice_loss(objective, directions, span=0.5, resolution=11)
-    monkeypatch.setattr(evaluate, "_MOST_POINTS", 1)
+    monkeypatch.setattr(known_losses, "_MOST_POINTS", 1)
     single = cw.slice_loss(objective, directions, span=0.5, resolution=11)
     np.testing.assert_array_equal(together.values, single.values)
     for point in [(0, 0), (5, 5), (10, 3)]:
