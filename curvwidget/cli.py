@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--no-browser", action="store_true", help="serve, and only say where; open nothing")
     demo.add_argument("--port", type=int, default=8888, help="the port asked for; the next free one is taken (default: 8888)")
     demo.add_argument("--folder", type=Path, help="a folder of notebooks (default: the lectures)")
-    commands.add_parser("info", help="print versions, devices and threads")
+    commands.add_parser("info", help="print versions, devices, threads, memory, and how products are computed")
     options = parser.parse_args(arguments)
 
     if options.command == "info":
@@ -120,9 +120,12 @@ def describe_installation() -> list[str]:
     """Describe the installation, for a bug report.
 
     Returns:
-        Lines of text: versions, devices, threads.
+        Lines of text: versions, devices, threads, the memory budget, and how Hessian-vector products of a small network are
+        computed here.
     """
     import torch
+
+    from curvwidget.objective.settings import memory_budget
 
     lines = [f"{name:<12}{_version(name)}" for name in REPORTED]
     lines.append(f"{'python':<12}{platform.python_version()} on {platform.platform()}")
@@ -131,7 +134,26 @@ def describe_installation() -> list[str]:
         devices.append("mps")
     lines.append(f"{'devices':<12}{', '.join(['cpu', *devices])}")
     lines.append(f"{'threads':<12}{torch.get_num_threads()} of {os.cpu_count()} processors")
+    try:
+        lines.append(f"{'memory':<12}{memory_budget() / 2**20:.0f} MiB for a Hessian-vector product")
+        lines.append(f"{'products':<12}{_ways_of_a_small_network()}")
+    except ValueError as refused:  # what an environment variable says
+        lines.append(f"{'settings':<12}{refused}")
     return lines
+
+
+def _ways_of_a_small_network() -> str:
+    import torch
+
+    from curvwidget.objective import Objective
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 4))
+        data = torch.randn(100, 8), torch.arange(100) % 4
+    objective = Objective(model, torch.nn.functional.cross_entropy, data)
+    objective.hvp(torch.randn(16, objective.n_parameters, generator=torch.Generator().manual_seed(0)))
+    return f"{objective.ways}, of a network with N = {objective.n_parameters}"
 
 
 def _lectures(folder: Path | None) -> Path:

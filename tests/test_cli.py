@@ -25,6 +25,21 @@ def test_info_names_versions_devices_and_threads(capsys) -> None:
     assert lines["threads"].startswith(f"{torch.get_num_threads()} of ")
 
 
+def test_info_names_the_memory_budget_and_how_products_are_computed(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("CURVWIDGET_MEMORY", "1 GiB")
+    before = torch.get_rng_state()
+    lines = dict(line.split(None, 1) for line in cli.describe_installation())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert lines["memory"] == "1024 MiB for a Hessian-vector product"
+    kept, walked = lines["products"].split("; ")
+    assert kept == "graphs of the gradient kept"
+    assert re.fullmatch(r"(vectors one by one|(4|16) vectors at once) \(.+\), of a network with N = 212", walked)
+    monkeypatch.setenv("CURVWIDGET_PLAIN", "1")
+    assert "vectors one by one (CURVWIDGET_PLAIN is set)" in cli.describe_installation()[-1]
+    monkeypatch.setenv("CURVWIDGET_MEMORY", "plenty")
+    assert "CURVWIDGET_MEMORY must be a number of bytes" in cli.describe_installation()[-1]
+
+
 def test_a_folder_without_lectures_is_refused_by_name(tmp_path, capsys) -> None:
     assert cli.main(["demo", "--no-browser", "--folder", str(tmp_path)]) == 2
     assert f"{tmp_path} holds no 01-quickstart.ipynb" in capsys.readouterr().err

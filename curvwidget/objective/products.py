@@ -11,7 +11,7 @@ from curvwidget._interrupt import checkpoint
 from curvwidget.objective.derivatives import GradientGraph, explained, graph_of_gradient, graph_product, graph_products
 from curvwidget.objective.graph_memory import graphs_fit, vectors_within_budget
 from curvwidget.objective.risk import Risk
-from curvwidget.objective.ways import FEWEST_AT_ONCE
+from curvwidget.objective.ways import FEWEST_AT_ONCE, clock
 
 __all__ = ["HessianProducts"]
 
@@ -77,9 +77,9 @@ class HessianProducts:
             with risk.held(self._theta.device, order=2):  # or the waiting for another thread would be measured
                 known = 0 in self.graphs
                 self._keeps()
-                began = time.perf_counter()
+                began = clock(self._theta.device)
                 graph = self._graph(0)
-                built_in = 0.0 if known else time.perf_counter() - began
+                built_in = 0.0 if known else clock(self._theta.device) - began
                 if ways.at_once is None:  # no other thread has measured meanwhile
                     risk.place(self._theta)
                     ways.choose(

@@ -7,6 +7,7 @@ samples) and slower where it costs arithmetic. Which it is, is measured.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["FEWEST_AT_ONCE", "Ways"]
+__all__ = ["FEWEST_AT_ONCE", "Ways", "clock"]
 
 Product = Callable[[Tensor], Tensor]
 
@@ -22,8 +23,9 @@ _AT_ONCE = (4, 16)  # vectors that one walk is tried with
 FEWEST_AT_ONCE = _AT_ONCE[0]
 """Fewer vectors than these never gain by a common walk."""
 _SLOW = 0.005  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
+_HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
 _GAIN = 0.8  # of the time, that a common walk may take at most to be chosen
-_RUNS = 3
+_RUNS, _ENOUGH = 5, 0.2  # of each; two where they take so many seconds
 _AGREE = {torch.float64: 1e-11, torch.float32: 1e-4}  # ‖difference‖ over ‖product‖
 
 
@@ -61,7 +63,7 @@ class Ways:
             built_in: Seconds that it took to build the graph, about as long as a product takes.
             most: Says how many vectors the memory budget allows; asked where it matters alone.
         """
-        if built_in > 2 * _SLOW:
+        if built_in > _HOPELESS:
             self._settle(1, f"building the graph took {1e3 * built_in:.0f} ms")
             return
         generator = torch.Generator().manual_seed(0)
@@ -106,15 +108,26 @@ class Ways:
 
 # The shortest of some runs, which other programs disturb least, and what came out.
 def _timed(function: Product, argument: Tensor) -> tuple[float, Tensor]:
-    seconds, result = float("inf"), argument
-    for _ in range(_RUNS):
-        began = _now(argument)
+    seconds: list[float] = []
+    result = argument
+    while len(seconds) < 2 or (len(seconds) < _RUNS and sum(seconds) < _ENOUGH):
+        began = clock(argument.device)
         result = function(argument)
-        seconds = min(seconds, _now(argument) - began)
-    return seconds, result
+        seconds.append(clock(argument.device) - began)
+    return min(seconds), result
 
 
-def _now(tensor: Tensor) -> float:
-    if tensor.device.type == "cuda":
-        torch.cuda.synchronize(tensor.device)
+def clock(device: torch.device) -> float:
+    """Read a clock that other programs disturb little: this thread's own time on a CPU.
+
+    Args:
+        device: Where is computed; what was begun there is waited for.
+
+    Returns:
+        Seconds.
+    """
+    if device.type == "cpu" and sys.platform != "win32":  # whose clock of a thread is a coarse one
+        return time.thread_time()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -32,7 +32,7 @@ def chosen(seconds: Callable[[int], float], *, built_in: float = 0.0, most: int 
 
     found = Ways(plain=False, budget=MEMORY_BUDGET)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ways, "_now", lambda _: now)
+        patch.setattr(ways, "clock", lambda _: now)
         found.choose(walk, torch.zeros(5, dtype=torch.float64), built_in=built_in, most=lambda: most)
     return found, walks
 
@@ -94,7 +94,9 @@ def test_slow_products_are_not_measured_at_length() -> None:
     assert (found.at_once, walks) == (1, [])
     assert "building the graph took 500 ms" in str(found)
     found, walks = chosen(lambda count: 6e-3)
-    assert (found.at_once, walks) == (1, [1, 1, 1])
+    assert (found.at_once, walks) == (1, [1, 1, 1, 1, 1])
+    found, walks = chosen(lambda count: 0.3, built_in=0.1)
+    assert (found.at_once, walks) == (1, [1, 1])
 
 
 def test_no_more_vectors_are_taken_than_the_budget_allows() -> None:
