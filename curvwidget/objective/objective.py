@@ -215,6 +215,10 @@ class Objective:
         other._set(risk, self._theta, self._notes)
         return other
 
+    def release(self) -> None:
+        """Give back the memory of what is kept for the next Hessian-vector product; that will then take longer, once."""
+        self._products = HessianProducts(self._risk, self._theta, repeated=True)
+
     def loss(self, theta: Tensor | None = None) -> float:
         """Evaluate L.
 

@@ -55,7 +55,8 @@ class Answerers:
             found: Answerer | None = self.kept.get((place, "answerer"))
             if found is None:
                 found = self._make(self._objective.at(place.read(self._objective)))
-            if left is not None:  # now its size is known: here it was still growing
+            if left is not None:  # now its size is known: before, it was still growing
+                answerer.objective.release()
                 self.kept.put((left, "answerer"), answerer, answerer.nbytes)
             self._last = place, found
             return found

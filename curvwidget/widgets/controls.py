@@ -20,7 +20,7 @@ from curvwidget.widgets.axis_sources import (
     TrajectoryAxis,
 )
 from curvwidget.widgets.places import Place
-from curvwidget.widgets.request import Request
+from curvwidget.widgets.request import TOLERANCE, Request
 from curvwidget.widgets.request_panel import RequestPanel
 from curvwidget.widgets.travel_controls import TravelControls
 
@@ -140,6 +140,7 @@ class Controls(RequestPanel[Request]):
             checkpoints: Points of a training run, to choose axes from.
         """
         self._eigenpairs: Eigenpairs | None = None
+        self._tolerance = TOLERANCE  # to go back to from exact values
         self.axes = tuple(_AxisControl(f"axis {row + 1}", row, checkpoints, self._changed) for row in range(2))
         self.normalization = ipywidgets.Dropdown(
             options=["none", *(name for name in NORMALIZATIONS if name is not None)],
@@ -157,8 +158,14 @@ class Controls(RequestPanel[Request]):
             value=41,
             description="grid",
             style=_LABEL,
-            layout=_WIDE,
+            layout=ipywidgets.Layout(width="auto", min_width="0", flex="1 1 auto"),
             tooltip="Points of the slice",
+        )
+        self.exact = ipywidgets.Checkbox(
+            description="exact",
+            indent=False,
+            layout=ipywidgets.Layout(width="70px", flex="none"),
+            tooltip="Evaluate the loss at each point of the grid; else most points are interpolated, within a stated error",
         )
         self.scale = ipywidgets.Dropdown(
             options=_SCALES, description="colour", style=_LABEL, layout=_WIDE, tooltip="What is coloured"
@@ -180,7 +187,7 @@ class Controls(RequestPanel[Request]):
             "<div style='display:flex;justify-content:space-between;font-size:13px;margin:-6px 4px 0 72px'>"
             "<span>this plane</span><span>Hessian</span></div>"
         )
-        for control in (self.normalization, self.zoom, self.resolution, self.blend):
+        for control in (self.normalization, self.zoom, self.resolution, self.exact, self.blend):
             control.observe(lambda _: self._changed(), "value")
         self.new_plane.on_click(lambda _: on_new_plane())
         rows = [control for axis in self.axes for control in (axis.source, axis.seed)]
@@ -193,7 +200,7 @@ class Controls(RequestPanel[Request]):
                 self.blend,
                 self.blend_hint,
                 self.zoom,
-                self.resolution,
+                ipywidgets.HBox([self.resolution, self.exact]),
                 self.scale,
                 self.show_model,
                 travel,
@@ -227,6 +234,8 @@ class Controls(RequestPanel[Request]):
                 (f"{request.resolution} × {request.resolution}", request.resolution),
             ]
         self.resolution.value = request.resolution
+        self.exact.value = request.tolerance is None
+        self._tolerance = self._tolerance if request.tolerance is None else request.tolerance
         self.blend.value = request.blend
 
     def _read(self) -> Request:
@@ -236,5 +245,6 @@ class Controls(RequestPanel[Request]):
             normalization=None if self.normalization.value == "none" else self.normalization.value,
             zoom=float(self.zoom.value),
             resolution=int(self.resolution.value),
+            tolerance=None if self.exact.value else self._tolerance,
             blend=float(self.blend.value),
         )

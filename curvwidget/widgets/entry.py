@@ -11,7 +11,7 @@ from curvwidget.objective import Objective
 from curvwidget.runs import Executor
 from curvwidget.widgets.axis_sources import RandomAxis
 from curvwidget.widgets.explorer import CACHE_BYTES, Explorer
-from curvwidget.widgets.request import Request
+from curvwidget.widgets.request import TOLERANCE, Request
 
 __all__ = ["explore"]
 
@@ -23,6 +23,7 @@ def explore(
     normalization: Normalization = None,
     span: Literal["auto"] | Sequence[float] = "auto",
     resolution: int = 41,
+    tolerance: float | None = TOLERANCE,
     planes: int = 200,
     probes: int = 100,
     trace_methods: Sequence[TraceMethod] = ("hutchinson", "slices"),
@@ -41,6 +42,8 @@ def explore(
         normalization: Of random directions.
         span: ``"auto"`` for a half-width from the curvature, or one an axis in units of its direction.
         resolution: Points on each axis, odd.
+        tolerance: How large the error of a value of the slice may be, as a share of the range of the losses, as for `slice_loss`;
+            None evaluates the loss at each point.
         planes: Number of random planes to compare with.
         probes: Number of probes for the trace, of each method.
         trace_methods: How the trace is estimated, as for `estimate_trace`; ``"hutch++"`` and ``"xtrace"`` hold vectors in memory,
@@ -59,6 +62,7 @@ def explore(
         normalization=normalization,
         span=span,
         resolution=resolution,
+        tolerance=tolerance,
         planes=planes,
         probes=probes,
         trace_methods=tuple(trace_methods),

@@ -38,6 +38,7 @@ __all__ = ["Pictures"]
 _MOST_MINIMA = 4  # of a plane that are looked for
 _WIDER = 3.0  # times the picture: as far as other minima are looked for at least
 _PARALLEL = 1e-8  # of the squared sine between two directions: below it they are one
+_INTERPOLATED = 0.07  # of a grid's points, about so many are evaluated where the others are interpolated
 _LONG_STEP = 0.1  # seconds: a step of a slice that takes longer does not hold up whoever asks for something else
 
 Key = tuple[object, ...]
@@ -95,9 +96,12 @@ class Pictures:
         curvature = self._curvature(request, eigenpairs)
         key, span = self._slice_key(request, eigenpairs, curvature), self._span(request, eigenpairs, curvature)
         news: ProjectedCurvature | None = curvature
-        for plane in self._slices(
-            key, lambda: stream_slice(self.objective, directions, span=span, resolution=request.resolution)
-        ):
+
+        def start() -> Iterator[LossSlice]:
+            grid, tolerance = request.resolution, request.tolerance
+            return stream_slice(self.objective, directions, span=span, resolution=grid, tolerance=tolerance)
+
+        for plane in self._slices(key, start):
             # After a look the picture waits until it is as fine; the curvature, which the look has not, does not wait.
             finer = look is None or plane.progress >= 1 or plane.values.size >= look.plane.values.size
             doing = f"slice, {request.resolution} × {request.resolution}"
@@ -271,7 +275,7 @@ class Pictures:
 
     def _slice_key(self, request: Request, eigenpairs: Eigenpairs | None, curvature: ProjectedCurvature) -> Key:
         span = self._span(request, eigenpairs, curvature)
-        return (*self._plane_key(request, eigenpairs), "slice", span, request.resolution)
+        return (*self._plane_key(request, eigenpairs), "slice", span, request.resolution, request.tolerance)
 
     def _keep(self, key: Key, make: Callable[[], Result]) -> Result:
         found: Result | None = self._kept.get(key)
@@ -286,10 +290,11 @@ class Pictures:
         if curvature is None:
             return False
         key = self._slice_key(request, eigenpairs, curvature)
-        return key in self._kept or (self._interrupted is not None and self._interrupted[0] == key)
+        return key in self._kept or _exact(key) in self._kept or (self._interrupted is not None and self._interrupted[0] == key)
 
     def _look(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[FirstLook]:
-        count = request.resolution**2
+        share = 1.0 if request.tolerance is None else _INTERPOLATED
+        count = round(share * request.resolution**2)
         if count not in self._subsets:
             self._subsets[count] = choose_subset(self.objective, count, seed=self._seed)
         subset = self._subsets[count]
@@ -301,10 +306,11 @@ class Pictures:
         )
 
     def _slices(self, key: Key, start: Callable[[], Iterator[LossSlice]]) -> Iterator[LossSlice]:
-        found: LossSlice | None = self._kept.get(key)
-        if found is not None:
-            yield found
-            return
+        for kept in (_exact(key), key):
+            found: LossSlice | None = self._kept.get(kept)
+            if found is not None:
+                yield found
+                return
         if self._interrupted is None or self._interrupted[0] != key:
             self._interrupted = key, KeptStream(start, long_step=_LONG_STEP)
         _, stream = self._interrupted
@@ -312,7 +318,7 @@ class Pictures:
             yield stream.latest
         for plane in stream:
             if plane.progress >= 1:
-                self._kept.put(key, plane, bytes_of(plane))
+                self._kept.put(_exact(key) if plane.exact else key, plane, bytes_of(plane))
                 self._interrupted = None
             yield plane
 
@@ -320,6 +326,11 @@ class Pictures:
 # Minima within the picture that were found on its own grid are the same where they lie within half a step of it.
 def _join(far: PlaneMinima, near: PlaneMinima, request: Request) -> PlaneMinima:
     return far.join(near, near=[half / (request.resolution - 1) for half in near.span])
+
+
+# The key of the same slice without a tolerance, which answers whatever tolerance is asked for.
+def _exact(key: Key) -> Key:
+    return (*key[:-1], None)
 
 
 # Whether two directions span a plane in which a point has coordinates.

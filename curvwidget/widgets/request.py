@@ -14,7 +14,9 @@ from curvwidget.slices.span import check_span
 from curvwidget.widgets.axis_sources import AxisSource, EigenAxis, RandomAxis
 from curvwidget.widgets.places import Place
 
-__all__ = ["Follow", "LookAround", "Request"]
+__all__ = ["TOLERANCE", "Follow", "LookAround", "Request"]
+
+TOLERANCE = 0.01  # what nobody sees in a picture
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Request:
         span: ``"auto"``, or the half-width of each axis in units of its direction.
         zoom: Factor on the span, whichever it is.
         resolution: Points on each axis, odd.
+        tolerance: How large the error of a value may be, as a share of the range of the losses, as for `slice_loss`; None
+            evaluates the loss at each point.
         blend: How far the plane is turned towards the Hessian's, from 0 (the axes themselves) to 1 (λ_max and λ_min).
         planes: Number of random planes to compare with.
         probes: Number of random probes for the trace, of each method.
@@ -42,6 +46,7 @@ class Request:
     span: Literal["auto"] | Sequence[float] = "auto"
     zoom: float = 1.0
     resolution: int = 41
+    tolerance: float | None = TOLERANCE
     blend: float = 0.0
     planes: int = 200
     probes: int = 100
@@ -71,6 +76,8 @@ class Request:
         if not check_finite("zoom", self.zoom) > 0:
             raise ValueError(f"zoom must be positive, got {self.zoom}")
         check_resolution(self.resolution, 2)
+        if self.tolerance is not None and not 0 < check_finite("tolerance", self.tolerance) < 1:
+            raise ValueError(f"tolerance must be a share of the range, above 0 and below 1, or None, got {self.tolerance}")
         if not 0 <= check_finite("blend", self.blend) <= 1:
             raise ValueError(f"blend must be from 0 to 1, got {self.blend}")
         check_count("planes", self.planes, minimum=0)

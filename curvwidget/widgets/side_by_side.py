@@ -21,6 +21,7 @@ from curvwidget.widgets.explorer import Explorer
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.loss_packet import Scale
 from curvwidget.widgets.shared_limits import shared_limits
+from curvwidget.widgets.slice_words import slice_words
 from curvwidget.widgets.verdict_bar import VerdictBar
 from curvwidget.widgets.working_view import WorkingView
 
@@ -36,6 +37,7 @@ class _Plane:
     directions: Directions
     span: tuple[float, ...]
     resolution: int
+    tolerance: float | None
 
 
 _Job = tuple[_Plane, Tensor]  # the plane, and θ in its middle
@@ -133,9 +135,9 @@ class SideBySide(WorkingView):
     def _follow(self, plane: LossSlice | None) -> None:
         if plane is None:
             return
-        resolution = self.explorer.request.resolution
+        request = self.explorer.request
         with self._worker.lock:
-            before, self._asked = self._asked, _Plane(plane.directions, plane.span, resolution)
+            before, self._asked = self._asked, _Plane(plane.directions, plane.span, request.resolution, request.tolerance)
             if self._asked != before:
                 self.slice = self.curvature = None
                 self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
@@ -154,7 +156,7 @@ class SideBySide(WorkingView):
         asked, theta = job
         there = self.other.at(theta)
         yield project_curvature(there, asked.directions)
-        yield from stream_slice(there, asked.directions, span=asked.span, resolution=asked.resolution)
+        yield from stream_slice(there, asked.directions, span=asked.span, resolution=asked.resolution, tolerance=asked.tolerance)
 
     def _on_result(self, job: _Job, result: LossSlice | ProjectedCurvature) -> None:
         if isinstance(result, ProjectedCurvature):
@@ -175,6 +177,7 @@ class SideBySide(WorkingView):
             with view.hold_sync():
                 view.set_trait("limits", limits)
                 view.show(plane, curvature)
+                view.caption = "" if plane is None else slice_words(plane)
         if self.curvature is not None and self.explorer.curvature is not None:
             both = zip(self.names, (self.explorer.curvature, self.curvature), strict=True)
             sentences = [_describe(name, seen) for name, seen in both]

@@ -103,6 +103,7 @@ def test_the_quickstart_goes_the_whole_way(visit: Visit, jupyter_lab: Server) ->
     expect(verdict(lab)).to_contain_text("This plane shows a saddle", timeout=COMPUTED)
 
     # a long run is cancelled
+    lab.find(".cw-explorer").locator(".widget-checkbox", has_text="exact").locator("input").check()
     choose(lab, "grid", "101")
     cancel = lab.find(".cw-explorer").get_by_role("button", name="Cancel")
     expect(cancel).to_be_enabled()

@@ -139,3 +139,14 @@ def test_an_objective_dies_with_its_last_name() -> None:
     del objective
     gc.collect()
     assert risk() is None
+
+
+def test_what_is_kept_can_be_given_back_and_the_products_stay_the_same() -> None:
+    data = (torch.randn(9, 4).double(), torch.randn(9, 1).double())
+    objective = Objective(nn.Linear(4, 1).double(), F.mse_loss, data)
+    vectors = torch.eye(5, dtype=torch.float64)
+    before = objective.hvp(vectors)
+    assert objective._products.graphs
+    objective.release()
+    assert not objective._products.graphs
+    torch.testing.assert_close(objective.hvp(vectors), before, rtol=0, atol=0)

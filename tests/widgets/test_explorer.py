@@ -54,10 +54,37 @@ def test_the_numbers_shown_are_those_of_the_plain_functions() -> None:
     directions = cw.random_directions(objective, seed=3)
     assert torch.equal(explorer.directions.vectors, directions.vectors)
     np.testing.assert_array_equal(explorer.curvature.matrix, cw.project_curvature(objective, directions).matrix)
-    plain = cw.slice_loss(objective, directions, span=explorer.slice.span, resolution=11)
+    plain = cw.slice_loss(objective, directions, span=explorer.slice.span, resolution=11, tolerance=0.01)
     np.testing.assert_array_equal(explorer.slice.values, plain.values)
     np.testing.assert_array_equal(explorer.sample.matrices, cw.sample_projections(objective, samples=20, seed=3).matrices)
     assert explorer.trace.trace == cw.estimate_trace(objective, samples=15, seed=3).trace
+
+
+def test_the_picture_is_interpolated_within_a_stated_error_unless_exact_values_are_asked_for() -> None:
+    objective = saddle()
+    explorer = inline(objective, resolution=31, planes=0, probes=0, spectrum_probes=0)
+    interpolated = explorer.slice
+    directions = cw.random_directions(objective, seed=0)
+    plain = cw.slice_loss(objective, directions, span=interpolated.span, resolution=31)
+    assert not interpolated.exact
+    assert 0 < np.abs(interpolated.values - plain.values).max() <= interpolated.error
+    assert interpolated.error <= 0.01 * np.ptp(plain.values)
+    assert interpolated.evaluations < plain.evaluations / 6
+    said = explorer.loss_map.caption
+    assert said.startswith("interpolated, within ±")
+    assert said.endswith(f"of the loss ({interpolated.evaluations} evaluations)")
+    explorer.controls.exact.value = True
+    assert explorer.request.tolerance is None
+    np.testing.assert_array_equal(explorer.slice.values, plain.values)
+    assert explorer.slice.error == 0
+    assert explorer.loss_map.caption == "exact, 961 evaluations"
+    explorer.controls.exact.value = False  # exact values are within any tolerance, and there already
+    assert explorer.request.tolerance == 0.01
+    assert explorer.loss_map.caption == "exact, 961 evaluations"
+    explorer.request = dataclasses.replace(explorer.request, tolerance=0.2, zoom=2.0)
+    explorer.controls.exact.value = True
+    explorer.controls.exact.value = False
+    assert explorer.request.tolerance == 0.2
 
 
 def test_the_hessian_axes_show_the_saddle_and_the_verdict_says_so() -> None:
@@ -257,7 +284,7 @@ def slow_objective() -> cw.Objective:
 
 
 def test_a_long_run_is_cancelled_and_what_is_drawn_stays() -> None:
-    explorer = cw.explore(slow_objective(), resolution=101, planes=0, probes=0)
+    explorer = cw.explore(slow_objective(), resolution=101, tolerance=None, planes=0, probes=0)
     deadline = time.monotonic() + 20
     while explorer.slice is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -311,6 +338,8 @@ def test_the_users_model_is_bit_equal_after_exploring_and_cancelling() -> None:
         ({"resolution": 40}, "resolution must be odd"),
         ({"blend": 1.5}, "blend must be from 0 to 1"),
         ({"zoom": 0.0}, "zoom must be positive"),
+        ({"tolerance": 0.0}, "tolerance must be a share of the range"),
+        ({"tolerance": 1.0}, "tolerance must be a share of the range"),
         ({"span": (1.0, 0.0)}, "span must be positive"),
         ({"normalization": "x"}, "normalization must be one of"),
         ({"axes": (RandomAxis(0),)}, "axes must be two"),

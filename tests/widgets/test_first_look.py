@@ -35,7 +35,9 @@ def explore(monkeypatch: pytest.MonkeyPatch, shown: list[dict[str, object]]) -> 
     update_explorer = Explorer._on_update
     monkeypatch.setattr(pictures, "choose_subset", choose)
     monkeypatch.setattr(Explorer, "_on_update", note)
-    return cw.explore(objective(), resolution=21, planes=5, probes=5, spectrum_probes=0, executor=InlineExecutor())
+    return cw.explore(
+        objective(), resolution=21, tolerance=None, planes=5, probes=5, spectrum_probes=0, executor=InlineExecutor()
+    )
 
 
 def test_a_look_comes_first_and_is_replaced_by_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
