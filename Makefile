@@ -90,6 +90,10 @@ docs: $(STAMPS)/docs env ## The documentation, in docs/_build/html; what is wron
 	$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+.PHONY: lectures
+lectures: env ## The lectures run, and saved with what they show (all, or ARGS="02 07"); some two minutes
+	$(BIN)/python tools/run_lectures.py $(ARGS)
+
 .PHONY: screenshot
 screenshot: env ## The README's picture, taken anew (needs Chromium)
 	$(BIN)/python tools/screenshot.py
@@ -106,7 +110,7 @@ build: env ## Wheel and sdist, in dist/
 
 .PHONY: clean
 clean: ## Remove what was made: environment, front end, caches
-	rm -rf $(VENV) dist build docs/_build docs/reference docs/lectures docs/benchmarks.md js/node_modules js/coverage
+	rm -rf $(VENV) dist build docs/_build docs/reference docs/lectures docs/benchmarks docs/benchmarks.md js/node_modules js/coverage
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/browser/screenshots
 	find curvwidget/static -type f ! -name .gitkeep -delete
 	find curvwidget tests -type d -name __pycache__ -prune -exec rm -rf {} +

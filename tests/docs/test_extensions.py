@@ -36,19 +36,25 @@ def test_a_public_name_without_a_page_stops_the_build(extension: ModuleType, mon
 
 
 @pytest.mark.parametrize("extension", ["lectures"], indirect=True)
-def test_lectures_are_brought_as_they_are_and_those_that_are_gone_are_forgotten(
+def test_lectures_are_brought_with_words_for_their_pictures_and_those_that_are_gone_are_forgotten(
     extension: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebooks, docs = tmp_path / "notebooks", tmp_path / "docs"
     notebooks.mkdir()
     monkeypatch.setattr(extension, "NOTEBOOKS", notebooks)
     for name in ("01-a.ipynb", "02-b.ipynb"):
-        (notebooks / name).write_text(f'{{"cells": ["{name} θ"]}}', encoding="utf-8")
+        picture = {"data": {"image/png": "AA"}, "metadata": {"image/png": {"alt": f"a saddle & {name} θ"}}}
+        cells = [{"metadata": {}, "outputs": [picture]}, {"metadata": {}, "outputs": [{"text": "1"}]}, {"metadata": {}}]
+        (notebooks / name).write_text(json.dumps({"cells": cells}), encoding="utf-8")
     extension.write(SimpleNamespace(srcdir=str(docs)))
     (notebooks / "02-b.ipynb").unlink()
     extension.write(SimpleNamespace(srcdir=str(docs)))
     assert [path.name for path in (docs / "lectures").iterdir()] == ["01-a.ipynb"]
-    assert (docs / "lectures" / "01-a.ipynb").read_bytes() == (notebooks / "01-a.ipynb").read_bytes()
+    brought = json.loads((docs / "lectures" / "01-a.ipynb").read_text(encoding="utf-8"))
+    assert brought["cells"][0].pop("metadata") == {"mystnb": {"image": {"alt": "a saddle & 01-a.ipynb θ"}}}
+    original = json.loads((notebooks / "01-a.ipynb").read_text(encoding="utf-8"))
+    original["cells"][0].pop("metadata")
+    assert brought == original
 
 
 @pytest.mark.parametrize("extension", ["benchmark_tables"], indirect=True)
