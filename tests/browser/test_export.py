@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Page
 
 import curvwidget as cw
 from curvwidget.runs import InlineExecutor
+from curvwidget.widgets import Explorer, OwnAxis, Request, SavedView
 
 pytestmark = pytest.mark.browser
 
@@ -89,7 +92,9 @@ def test_the_page_draws_the_loss_where_python_has_it(page: tuple[Page, list[str]
     explorer.to_html(tmp_path / "page.html", frames=2)
     view.goto((tmp_path / "page.html").as_uri())
     view.wait_for_selector(".cw-page-map .cw-probe circle")
-    said = float(view.locator(".cw-map-at").inner_text().rsplit(" ", 1)[1].replace("−", "-"))
+    # the loss comes last, with its error where it is interpolated
+    said = re.search(r"([−\d.]+)(?: ± \S+)?$", view.locator(".cw-map-at").inner_text())
+    said = float(said.group(1).replace("−", "-"))
     assert said == pytest.approx(explorer.slice.values[15, 4], rel=1e-3)
     assert troubles == []
 
@@ -104,4 +109,49 @@ def test_html_in_a_label_stays_text_on_the_page(page: tuple[Page, list[str]], tm
     assert view.locator("img, b").count() == 0
     assert view.title() == view.locator(".cw-verdict-sentence").inner_text() == EVIL
     assert view.locator(".cw-page-profile text", has_text="<img src=x").count() == 1
+    assert troubles == []
+
+
+def test_a_saved_view_makes_the_same_page_without_a_blend(page: tuple[Page, list[str]], tmp_path: Path) -> None:
+    view, troubles = page
+    explorer = explore()
+    explorer.controls.scale.value = "log"
+    explorer.save(tmp_path / "state.npz")
+    pictures = []
+    for name, shown in (("live", explorer), ("saved", SavedView.load(tmp_path / "state.npz"))):
+        shown.to_html(tmp_path / f"{name}.html", **({"frames": 1} if name == "live" else {}))
+        view.goto((tmp_path / f"{name}.html").as_uri())
+        view.wait_for_selector(".cw-page-map .cw-probe circle")
+        pictures.append([colours(view), *drawn(view, ".cw-page-profile"), *drawn(view, ".cw-page-planes")])
+        assert view.locator("#blend").is_hidden()
+    assert pictures[0] == pictures[1]
+    assert view.locator(".cw-page-profile text", has_text="loss (log scale)").count() == 2  # as the map's
+    assert view.locator(".cw-verdict-sentence").inner_text() == explorer.verdict_bar.sentence
+    assert troubles == []
+
+
+def test_a_loss_that_is_no_number_is_hatched_and_parts_the_profile(page: tuple[Page, list[str]], tmp_path: Path) -> None:
+    view, troubles = page
+
+    def loss(t: torch.Tensor) -> torch.Tensor:
+        return torch.where(t[0] > 0.5, torch.nan, 1 + t[0] ** 2 + t[1] ** 2)
+
+    objective = cw.Objective.from_function(loss, torch.zeros(2, dtype=torch.float64))
+    own = cw.own_directions(objective, torch.eye(2))
+    request = Request(axes=(OwnAxis(own[0]), OwnAxis(own[1])), span=[1.0, 1.0], resolution=21, planes=5, probes=5)
+    explorer = Explorer(objective, request=request, executor=InlineExecutor())
+    explorer.probe = (0.8, 0.0)
+    assert np.isnan(explorer.slice.values).sum() == 5 * 21
+    explorer.to_html(tmp_path / "page.html", frames=2)
+    view.goto((tmp_path / "page.html").as_uri())
+    view.wait_for_selector(".cw-page-map .cw-probe circle")
+    assert "NaN" in view.locator(".cw-map-at").inner_text()
+    lines = view.locator(".cw-page-profile").first.locator("svg.cw-page-plot > svg > path")
+    # the loss is the last but one, before the probe's: it ends where the loss does, three quarters of the way
+    path = lines.nth(lines.count() - 2).get_attribute("d")
+    across = [float(number) for number in re.findall(r"[ML]([\d.]+) ", path)]
+    frame = view.locator(".cw-page-profile").first.locator("svg.cw-page-plot > svg")
+    left, width = (float(frame.get_attribute(name)) for name in ("x", "width"))
+    assert (max(across) - left) / width == pytest.approx(0.75, abs=0.03)
+    assert path.count("M") == 1
     assert troubles == []
