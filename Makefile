@@ -98,6 +98,10 @@ lectures: env ## The lectures run, and saved with what they show (all, or ARGS="
 screenshot: env ## The README's picture, taken anew (needs Chromium)
 	$(BIN)/python tools/screenshot.py
 
+.PHONY: screenshots
+screenshots: env ## Every view of the lectures, light and dark, to be looked at (ARGS="02 07 --vision deuteranopia")
+	$(BIN)/python tools/lecture_screenshots.py $(ARGS)
+
 .PHONY: format
 format: env ## Let ruff put the Python files in order
 	$(BIN)/ruff check --fix

@@ -61,6 +61,7 @@ _RULES = """<style>
 .cw-plot .bqplot text { font-family: var(--jp-ui-font-family, sans-serif); }
 .cw-surface .ipyvolume-toolicon { display: none; }
 .cw-stage { position: relative; }
+.cw-stage > .cw-over { position: absolute; inset: 0; margin: 0; pointer-events: none; }
 .cw-surface canvas { max-width: 100% !important; height: auto !important; }
 .cw-plot .bqplot { min-width: 0; overflow: hidden; }
 .cw-plot .bqplot > svg { min-width: 0; }

@@ -87,6 +87,7 @@ class Surface(Picture, ipywidgets.VBox):
         self._text = ipywidgets.HTML()
         self._stage = ipywidgets.Box(layout=ipywidgets.Layout(width="100%", overflow="hidden", justify_content="center"))
         self._stage.add_class("cw-stage")
+        self._keys.add_class("cw-over")
         super().__init__([self._text, self._stage, self._gate, self._page], layout=layout or ipywidgets.Layout(width="100%"))
         self.add_class("cw-plot")
         self.add_class("cw-surface")
