@@ -43,10 +43,15 @@ def place(lab: Any) -> str:
 
 
 def test_tabs_notes_and_travel(visit: Visit, jupyter_lab: Server) -> None:
-    lab = visit(jupyter_lab, jupyter_lab.write("travel", TRAINED, "explorer.wait(); print('all', explorer.state)"), webgl=False)
+    cells = (TRAINED, "explorer.wait(); print('all', explorer.state)", "explorer.loss_map")
+    lab = visit(jupyter_lab, jupyter_lab.write("travel", *cells), webgl=False)
     lab.run_all()
     lab.wait_for_output("all idle", timeout=COMPUTED / 1000)
     explorer = lab.find(".cw-explorer")
+    # the picture that a notebook keeps beside a view stands in only where there is no live one
+    assert lab.evaluate("print('image/png' in explorer.loss_map._repr_mimebundle_()[0])") == "True"
+    expect(lab.page.locator(".cw-map canvas")).to_have_count(2)
+    expect(lab.page.locator("img[alt*='L(θ)']")).to_have_count(0)
     explorer.evaluate("(element) => element.scrollIntoView({ block: 'start' })")
 
     # one tab is seen at a time, and a click on an eigenvalue makes it an axis
@@ -104,4 +109,13 @@ def test_tabs_notes_and_travel(visit: Visit, jupyter_lab: Server) -> None:
     expect(said.filter(visible=True).first).to_be_visible(timeout=COMPUTED)
     lab.evaluate("explorer.wait()")
     assert lab.evaluate("print(explorer.state)") == "idle"
+
+    # other minima of the plane are looked for; what is listed is what was found
+    explorer.get_by_role("button", name="Look around").click()
+    found = explorer.get_by_text(re.compile(r"^(No other minimum|One other minimum|\d+ other minima) of this plane up to ±"))
+    expect(found.filter(visible=True).first).to_be_visible(timeout=COMPUTED)
+    lab.evaluate("explorer.wait()")
+    count = int(lab.evaluate("print(len(explorer.minima))"))
+    minima = explorer.locator(".widget-dropdown", has_text=re.compile("^minima")).locator("option")
+    expect(minima).to_have_count(1 + count)
     lab.screenshot("explorer-travel")
