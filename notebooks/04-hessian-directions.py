@@ -50,9 +50,9 @@ equal_scales = cw.LossMap(same, curvature=curvature, scale="difference")
 equal_scales
 
 # %% [markdown]
-# It looks like a valley with a flat floor: across, the loss rises with curvature $\lambda_{\max}$, and what happens along the floor is too small to
-# be seen beside that. The change of the loss over a step $\alpha$ is about $\tfrac12\lambda\alpha^2$, so to see both you have to go farther along the
-# weaker direction, by $\sqrt{\lambda_{\max}/|\lambda_{\min}|}$. The span `"auto"` does that:
+# Nowhere: the contours are straight lines. What happens along the vertical axis is too small to be seen beside the other. What curvature changes of
+# the loss over a step $\alpha$ is $\tfrac12\lambda\alpha^2$, so to see both you have to go farther along the weaker direction, by
+# $\sqrt{\lambda_{\max}/|\lambda_{\min}|}$. The span `"auto"` does that:
 
 # %%
 print(f"half-widths: {reach[0]:.3g} along λ_max, {reach[1]:.3g} along λ_min")
@@ -61,7 +61,8 @@ own_scales = cw.LossMap(own, curvature=curvature, scale="difference")
 own_scales
 
 # %% [markdown]
-# Now one colour lies right and left, the other above and below: a saddle. Look at the *units* of the axes before you compare two pictures.
+# Now the contours bend: upwards and downwards from $\theta$ the loss falls, as $\lambda_{\min} < 0$ says. Look at the *units* of the axes before you
+# compare two pictures. Still, around the middle of a saddle four fields of two colours meet, and here it is two.
 #
 # ## Is this point a critical point?
 #
