@@ -33,7 +33,7 @@ extensions = [
     "sphinx-mathjax-offline",  # MathJax and its fonts beside the pages
     "public_names",
     "lectures",
-    "benchmark_tables",
+    "benchmark_page",
     "offline",
 ]
 exclude_patterns = ["_build"]

@@ -1,68 +1,53 @@
-"""Writes the page of the benchmarks from ``benchmarks/results/*.json``; no number in it was typed by hand.
+"""Tables of the benchmarks from ``benchmarks/results/*.json``: what a results file holds decides how it is shown.
 
-A results file is a JSON object. What it holds decides how it is shown: a list of objects becomes a table with their keys as
-columns, an object becomes a list of names and values, or a section where it holds tables itself, and a single value becomes a
-line. Names are shown as they are in the file, but for underscores. ``title`` and ``description`` are heading and first paragraph.
+A list of objects becomes a table with their keys as columns, an object becomes a list of names and values, or a section where it
+holds tables itself, and a single value becomes a line. Names are shown as they are in the file, but for underscores and units.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pages import write_page
+__all__ = ["blocks", "is_spread", "number", "text", "words"]
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-INTRODUCTION = """\
-# Benchmarks
-
-Made from the files in `benchmarks/results/`, as the benchmarks wrote them. Each file is one run, with the machine and the
-versions that it ran on.
-"""
-NOTHING = "\nThere are no results yet: no benchmark has been run and kept.\n"
-_DIGITS = 4
+#: Endings of names that are units.
+UNITS = ("ms", "s", "MiB", "GiB")
+#: What says of which net a row is: one column, filled where the net changes.
+NET = ("net", "parameters", "batch")
+#: Columns that are filled where they change.
+GROUPS = ("net", "criterion", "method", "what", "over")
+_DIGITS = 3
+_MANY_ROWS = 36  # a table of more is folded away
+_SPREAD = ("median", "lower_quartile", "upper_quartile")
+_ANSWERS = {True: "yes", False: "**no**", None: "—"}
 
 
-def benchmark_page(folder: Path) -> str:
-    """Compose the page.
+def blocks(results: dict[str, Any], depth: int) -> Iterator[str]:
+    """Show what a file holds.
 
     Args:
-        folder: Where the results are.
+        results: An object of the file.
+        depth: Of its headings.
 
-    Returns:
-        Its text, in Markdown.
-
-    Raises:
-        ValueError: If a file holds no JSON object.
+    Yields:
+        Paragraphs, lists and tables in Markdown.
     """
-    parts = [INTRODUCTION]
-    for path in sorted(folder.glob("*.json")):
-        results = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(results, dict):
-            raise ValueError(f"{path.name} must hold a JSON object, got a {type(results).__name__}")
-        heading = _text(results.pop("title", _words(path.stem)))
-        parts += [f"## {heading}\n", *_blocks(results, depth=3), f"From `benchmarks/results/{path.name}`.\n"]
-    return "\n".join(parts) if len(parts) > 1 else parts[0] + NOTHING
-
-
-def _blocks(results: dict[str, Any], depth: int) -> Iterator[str]:
-    if description := results.get("description"):
-        yield f"{_text(description)}\n"
     plain = {name: value for name, value in results.items() if not _is_table(value) and not _is_section(value)}
-    plain.pop("description", None)
     if plain:
-        yield "\n".join(f"- {_words(name)}: {_value(value)}" for name, value in plain.items()) + "\n"
+        yield "\n".join(f"- {words(name)}: {_value(value)}" for name, value in plain.items()) + "\n"
     for name, value in results.items():
         if _is_table(value):
-            yield from (f"{'#' * min(depth, 6)} {_words(name)}\n", _table(value))
+            yield _titled(name, depth)
+            yield _folded(name, value) if len(value) > _MANY_ROWS and "met" not in value[0] else _table(value)
         elif _is_section(value):
-            yield f"{'#' * min(depth, 6)} {_words(name)}\n"
-            yield from _blocks(value, depth + 1)
+            yield _titled(name, depth)
+            yield from blocks(value, depth + 1)
+
+
+def _titled(name: str, depth: int) -> str:
+    title = words(name)
+    return f"{'#' * min(depth, 6)} {title[:1].upper()}{title[1:]}\n"
 
 
 def _is_table(value: object) -> bool:
@@ -73,15 +58,59 @@ def _is_section(value: object) -> bool:
     return isinstance(value, dict) and any(isinstance(inner, dict) or _is_table(inner) for inner in value.values())
 
 
+def is_spread(value: object) -> bool:
+    """Say whether a value is a median with its quartiles.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        Whether it is.
+    """
+    return isinstance(value, dict) and tuple(value) == _SPREAD
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> str:
+    rows = [_with_one_net(row) for row in rows]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    numeric = [all(isinstance(row.get(name, 0), (int, float)) for row in rows) for name in columns]
+    numeric = [all(isinstance(row.get(name, 0), (int, float)) or is_spread(row.get(name)) for row in rows) for name in columns]
     lines = [
-        "| " + " | ".join(map(_words, columns)) + " |",
-        "| " + " | ".join("---:" if right else ":---" for right in numeric) + " |",
-        *("| " + " | ".join(_value(row[name]) if name in row else "" for name in columns) + " |" for row in rows),
+        "| " + " | ".join(map(_heading, columns)) + " |",
+        "| "
+        + " | ".join("---:" if right and name != "met" else ":---" for name, right in zip(columns, numeric, strict=True))
+        + " |",
     ]
+    above: dict[str, Any] = {}
+    for row in rows:
+        # A group's name stands where it begins, and again where one before it does.
+        begins, cells = False, []
+        for name in columns:
+            again = name in GROUPS and not begins and row.get(name) == above.get(name)
+            begins = begins or (name in GROUPS and not again)
+            cells.append("" if again or name not in row else _cell(name, row[name]))
+        lines.append("| " + " | ".join(cells) + " |")
+        above = row
     return "\n".join(lines) + "\n"
+
+
+def _with_one_net(row: dict[str, Any]) -> dict[str, Any]:
+    if not all(name in row for name in NET):
+        return row
+    net = f"{row['net']} (N = {row['parameters']:,}, batch {row['batch']})"
+    return {"net": net, **{name: value for name, value in row.items() if name not in NET}}
+
+
+def _folded(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    return f"<details>\n<summary>{len(rows)} rows</summary>\n\n{_table(rows)}\n</details>\n"
+
+
+def _heading(name: str) -> str:
+    stem, _, unit = name.rpartition("_")
+    return f"{words(stem)} ({unit})" if stem and unit in UNITS else words(name)
+
+
+def _cell(name: str, value: object) -> str:
+    return _ANSWERS[value] if name == "met" and (value is None or isinstance(value, bool)) else _value(value)
 
 
 def _value(value: object) -> str:
@@ -89,44 +118,58 @@ def _value(value: object) -> str:
         return "—"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.{_DIGITS}g}"
+        return number(value)
+    if isinstance(value, dict) and is_spread(value):
+        low, high = number(value["lower_quartile"]), number(value["upper_quartile"])
+        return f"{number(value['median'])} ({low} to {high})"
     if isinstance(value, dict):
-        return ", ".join(f"{_words(name)} {_value(inner)}" for name, inner in value.items())
+        return ", ".join(f"{words(name)} {_value(inner)}" for name, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(_value, value))
-    return _text(value)
+    return text(value)
 
 
-def _words(name: str) -> str:
-    return _text(name.replace("_", " "))
+def number(value: float) -> str:
+    """Write a number with few digits.
+
+    Args:
+        value: The number.
+
+    Returns:
+        Three significant digits; large ones in full, with separators.
+
+    Example:
+        >>> number(1234.5), number(0.012345), number(2.0)
+        ('1,234', '0.0123', '2')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.{_DIGITS}g}"
 
 
-def _text(value: object) -> str:
-    # As text, whatever it holds: neither HTML nor Markdown nor a column's end.
+def words(name: str) -> str:
+    """Write a name of the file for a reader.
+
+    Args:
+        name: With underscores.
+
+    Returns:
+        Without.
+    """
+    return text(name.replace("_", " "))
+
+
+def text(value: object) -> str:
+    """Write anything as text: neither HTML nor Markdown nor a column's end.
+
+    Args:
+        value: What is written.
+
+    Returns:
+        The text, escaped.
+    """
     escaped = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for sign in "\\`*_[]$|#":
         escaped = escaped.replace(sign, "\\" + sign)
     return " ".join(escaped.split())
-
-
-def write(app: Sphinx) -> None:
-    """Write the page into the folder of sources.
-
-    Args:
-        app: Sphinx.
-    """
-    write_page(Path(app.srcdir) / "benchmarks.md", benchmark_page(RESULTS))
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx.
-
-    Args:
-        app: Sphinx.
-
-    Returns:
-        That it may read and write in parallel.
-    """
-    app.connect("builder-inited", write)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
