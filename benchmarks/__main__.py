@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="make bench", description="What curvwidget costs, beside other packages.")
     parser.add_argument("parts", nargs="*", help=f"of {', '.join((*PARTS, *SCRIPTS))} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="see whether it runs, on few samples; keep nothing")
+    parser.add_argument("--quick", action="store_true", help="see whether it runs, with few repetitions; keep nothing")
+    parser.add_argument("--output", type=Path, help="a folder for the results (default: benchmarks/results)")
     parser.add_argument("--device", default="cpu", help="where to compute; on cuda ResNet-20 and the transformer alone")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch (default: one a processor)")
     options = parser.parse_args(arguments)
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     run = datetime.now().isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) if options.quick else RESULTS
+        folder = options.output or (Path(scratch) if options.quick else RESULTS)
         failed = 0
         for part in chosen:
             began = time.perf_counter()

@@ -34,7 +34,7 @@ class Chosen:
         notes: What had to be done for those that are timed.
     """
 
-    timed: dict[str, Products]
+    timed: dict[str, Any]
     why_not: dict[str, str]
     notes: dict[str, str]
 
@@ -50,9 +50,15 @@ def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> di
     Returns:
         Tables for the results' file.
     """
-    tables: dict[str, list[dict[str, Any]]] = {"one_product": [], "block_of_eight": [], "not_timed": []}
+    tables: dict[str, list[dict[str, Any]]] = {
+        "one_product": [],
+        "block_of_eight": [],
+        "ways_of_curvwidget": [],
+        "timed_with_help": [],
+        "not_timed": [],
+    }
     for name in names:
-        measured = measure_products(build_net(name, device), _FEW_ROUNDS if quick else _ROUNDS)
+        measured = measure_products(build_net(name, device, quick=quick), _FEW_ROUNDS if quick else _ROUNDS)
         for table, rows in measured.items():
             tables[table] += rows
         print(f"hvp: {name} done", flush=True)
@@ -75,7 +81,7 @@ def measure_products(net: Net, rounds: Rounds) -> dict[str, list[dict[str, Any]]
         rounds: How often.
 
     Returns:
-        Rows of three tables.
+        Rows of five tables.
     """
     generator = torch.Generator().manual_seed(1)
     vectors = torch.randn(BLOCK, net.n_parameters, generator=generator).to(net.x.device)
@@ -87,8 +93,10 @@ def measure_products(net: Net, rounds: Rounds) -> dict[str, list[dict[str, Any]]
             contenders[package + _EIGHT] = repeated(products.call(vectors))
         times = interleave(contenders, rounds, net.x.device)
     return {
-        "one_product": [_single(net, package, times, chosen.notes.get(package)) for package in (*chosen.timed, GRADIENT)],
+        "one_product": [_single(net, package, times) for package in (*chosen.timed, GRADIENT)],
         "block_of_eight": [_block(net, package, times) for package in chosen.timed],
+        "ways_of_curvwidget": [{"net": net.name, "ways": chosen.timed[OURS].objective.ways}],
+        "timed_with_help": [{"net": net.name, "package": package, "help": note} for package, note in chosen.notes.items()],
         "not_timed": [{"net": net.name, "package": package, "why": reason} for package, reason in chosen.why_not.items()],
     }
 
@@ -122,7 +130,7 @@ def choose(net: Net, vectors: Tensor) -> Chosen:
             except REFUSALS as other:
                 chosen.why_not[package] = why_not(other)
                 continue
-            chosen.notes[package] = f"with torch's attention set to its math kernel; else {why_not(error)}"
+            chosen.notes[package] = f"torch's attention set to its math kernel; as it is, {why_not(error)}"
         chosen.timed[package] = products
     return chosen
 
@@ -134,14 +142,14 @@ def _checked(package: str, products: Products, vectors: Tensor, expected: Tensor
     return products
 
 
-def _single(net: Net, package: str, times: Times, note: str | None) -> dict[str, Any]:
-    row = net.describe() | {
+def _single(net: Net, package: str, times: Times) -> dict[str, Any]:
+    return {
+        **net.describe(),
         "package": package,
         "time_ms": times.of(package, unit=_MILLISECOND),
         "gradients": times.ratio(package, GRADIENT),
         "times_ours": times.ratio(package, OURS),
     }
-    return row | ({"note": note} if note else {})
 
 
 def _block(net: Net, package: str, times: Times) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def peak_of(net: Net, package: str, what: str) -> float:
     device = net.x.device
     prepare = _product(net, package) if what == _PRODUCT else _slice(net, package)
     # What torch and the packages load with their first use is no part of it.
-    gradient_of(build_net("MLP 64-64-10", str(device), trained=False, batch=2))()
+    gradient_of(build_net("MLP 64-64-10", str(device), quick=True))()
     gc.collect()
     before = torch.cuda.memory_allocated() if device.type == "cuda" else psutil.Process().memory_info().rss
     with attention_that_bends(net), measured(device) as cost:
@@ -99,7 +99,7 @@ def _product(net: Net, package: str) -> Callable[[], Callable[[], object]]:
         return lambda: gradient_of(net)
     if package != OURS:
         # imported before anything is measured
-        PRODUCTS[package](build_net("MLP 64-64-10", str(net.x.device), trained=False, batch=2))
+        PRODUCTS[package](build_net("MLP 64-64-10", str(net.x.device), quick=True))
     vectors = torch.randn(1, net.n_parameters, device=net.x.device)
     return lambda: PRODUCTS[package](net).call(vectors)
 

@@ -21,6 +21,7 @@ from curvwidget import zoo
 
 __all__ = ["NETS", "Net", "Transformer", "build_net", "mlp_of_width", "trainable"]
 
+_FEW_SAMPLES = 8
 _FEW = 64  # images that the losses on the way are taken from
 
 
@@ -163,14 +164,14 @@ NETS: dict[str, _Recipe] = {
 
 
 @cache
-def build_net(name: str, device: str = "cpu", *, trained: bool = True, batch: int | None = None) -> Net:
+def build_net(name: str, device: str = "cpu", *, trained: bool = True, quick: bool = False) -> Net:
     """Build a network of the list, once.
 
     Args:
         name: Which.
         device: Where.
         trained: Whether to train it: what memory it takes does not depend on that.
-        batch: Samples that its loss is looked at; None for as many as the list says.
+        quick: Whether to leave it untrained, on a few samples, to see only that something runs.
 
     Returns:
         The network.
@@ -181,7 +182,7 @@ def build_net(name: str, device: str = "cpu", *, trained: bool = True, batch: in
     if (height, width) != (8, 8):
         x = F.interpolate(x, size=(height, width), mode="bilinear").expand(-1, channels, -1, -1)
     x, y = x[: recipe.images].contiguous(), y[: recipe.images]
-    if trained:
+    if trained and not quick:
         training = zoo.train_model(
             recipe.make,
             F.cross_entropy,
@@ -197,7 +198,7 @@ def build_net(name: str, device: str = "cpu", *, trained: bool = True, batch: in
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = recipe.make().eval()
-    rows = batch or (recipe.batch if torch.device(device).type == "cpu" else recipe.batch_on_cuda)
+    rows = _FEW_SAMPLES if quick else (recipe.batch if torch.device(device).type == "cpu" else recipe.batch_on_cuda)
     return Net(name, model.to(device), x[:rows].to(device), y[:rows].to(device), recipe.attention)
 
 

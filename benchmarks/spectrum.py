@@ -42,7 +42,7 @@ def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> di
     """
     tables: dict[str, list[dict[str, Any]]] = {"both_ends": [], "not_timed": []}
     for name in names:
-        measured = measure_ends(build_net(name, device), _FEW_ROUNDS if quick else _ROUNDS)
+        measured = measure_ends(build_net(name, device, quick=quick), _FEW_ROUNDS if quick else _ROUNDS)
         for table, rows in measured.items():
             tables[table] += rows
         print(f"spectrum: {name} done", flush=True)

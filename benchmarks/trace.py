@@ -39,7 +39,7 @@ def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> di
     tables: dict[str, list[dict[str, Any]]] = {"at_equal_error": [], "runs": [], "not_timed": []}
     for name in names:
         if quick:
-            measured = measure_trace(build_net(name, device, trained=False, batch=8), budgets=BUDGETS[:2], runs=4)
+            measured = measure_trace(build_net(name, device, quick=True), budgets=BUDGETS[:2], runs=4)
         else:
             measured = measure_trace(build_net(name, device), budgets=BUDGETS, runs=_RUNS)
         for table, rows in measured.items():

@@ -55,12 +55,21 @@ def test_the_affine_net_is_held_to_a_third_and_the_others_to_their_passes() -> N
 
 
 @pytest.mark.parametrize(
-    ("share", "error", "said", "met"),
-    [(0.09, 0.009, True, True), (0.11, 0.009, True, False), (0.09, 0.02, True, False), (1.0, 0.0, False, True)],
+    ("share", "error", "fell_back", "by_chebyshev", "met"),
+    [
+        (0.09, 0.009, False, 0.5, True),
+        (0.11, 0.009, False, 0.5, False),
+        (0.09, 0.02, False, 0.5, False),
+        (1.0, 0.0, True, 0.5, True),
+        (1.0, 0.0, True, 0.009, False),
+    ],
 )
-def test_a_picture_is_cheap_and_within_or_says_that_it_is_not(share: float, error: float, said: bool, met: bool) -> None:
+def test_a_picture_is_cheap_and_within_or_says_that_its_surface_is_not_for_that(
+    share: float, error: float, fell_back: bool, by_chebyshev: float, met: bool
+) -> None:
     row = {"net": "a", "axes": "random", "share_of_forward_passes": spread(share), "error_of_range": error}
-    part = {"exact_grid": [], "picture_to_one_per_cent": [{**row, "said_to_be_within": said}]}
+    row |= {"fell_back_to_the_grid": fell_back, "error_of_81_chebyshev_points": by_chebyshev}
+    part = {"exact_grid": [], "picture_to_one_per_cent": [row]}
     assert [line[2] for line in lines({"slices": part}, "Picture")] == [met]
 
 
