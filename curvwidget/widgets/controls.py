@@ -158,7 +158,7 @@ class Controls(RequestPanel[Request]):
             value=41,
             description="grid",
             style=_LABEL,
-            layout=ipywidgets.Layout(width="auto", min_width="0", flex="1 1 auto"),
+            layout=_WIDE,
             tooltip="Points of the slice",
         )
         self.exact = ipywidgets.Checkbox(
@@ -200,9 +200,9 @@ class Controls(RequestPanel[Request]):
                 self.blend,
                 self.blend_hint,
                 self.zoom,
-                ipywidgets.HBox([self.resolution, self.exact]),
+                self.resolution,
                 self.scale,
-                self.show_model,
+                ipywidgets.HBox([self.show_model, self.exact]),
                 travel,
             ],
             on_request=on_request,

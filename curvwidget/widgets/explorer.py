@@ -439,7 +439,8 @@ class Explorer(ExplorerState, WorkingView):
         if draw or update.curvature is not None or update.eigenpairs is not None:
             self._shown_at = now
             self.controls.show_work(update.doing, update.progress, busy=True)
-            self.loss_map.status = f"computing {update.doing}" if update.picture else ""
+            waited_for = update.picture and update.slice is None and self.look is None
+            self.loss_map.status = f"computing {update.doing}" if waited_for else ""
             self._show_numbers(request)
         if isinstance(job, Follow) and (update.refusal or update.destination is not None):
             self._end_descent(request, update)

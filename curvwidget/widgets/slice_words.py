@@ -20,12 +20,12 @@ def slice_words(plane: LossSlice) -> str:
     """
     cost = f"{plane.evaluations:,} evaluations"
     if plane.error > 0:
-        return f"interpolated, within ±{format_number(plane.error, 2)} of the loss ({cost})"
+        return f"interpolated, ± {format_number(plane.error, 2)} at most ({cost})"
     return f"exact, {cost}"
 
 
 def look_words(look: FirstLook) -> str:
-    """Say how many samples a first look is of, and how far it may be from all of them.
+    """Say how many samples a first look is of, and its sampling error.
 
     Args:
         look: The first look.
@@ -34,4 +34,4 @@ def look_words(look: FirstLook) -> str:
         Half a sentence.
     """
     error = format_number(look.sampling_error, 2)
-    return f"first look: {look.samples:,} of {look.n_samples:,} samples, ± {error} sampling error"
+    return f"first look, {look.samples:,} of {look.n_samples:,} samples: ± {error}"

@@ -71,8 +71,8 @@ def test_the_picture_is_interpolated_within_a_stated_error_unless_exact_values_a
     assert interpolated.error <= 0.01 * np.ptp(plain.values)
     assert interpolated.evaluations < plain.evaluations / 6
     said = explorer.loss_map.caption
-    assert said.startswith("interpolated, within ±")
-    assert said.endswith(f"of the loss ({interpolated.evaluations} evaluations)")
+    assert said.startswith("interpolated, ± ")
+    assert said.endswith(f" at most ({interpolated.evaluations} evaluations)")
     explorer.controls.exact.value = True
     assert explorer.request.tolerance is None
     np.testing.assert_array_equal(explorer.slice.values, plain.values)

@@ -52,7 +52,7 @@ def test_a_look_comes_first_and_is_replaced_by_the_whole(monkeypatch: pytest.Mon
         look = state["look"]
         assert state["slice"] is state["profiles"] is state["surface"] is None
         assert state["map"] is look.plane
-        assert state["caption"].startswith("first look: 64 of 512 samples, ± ")
+        assert state["caption"].startswith("first look, 64 of 512 samples: ± ")
         assert state["directions"] is look.plane.directions
     assert any(state["curvature"] is None for state in looks)
     first = slices[0]
