@@ -76,7 +76,7 @@ print(f"mean curvature:  tr(H)/N = {slices.mean_curvature:.5f} ± {slices.mean_c
 # Both are the same estimator, Hutchinson's: the mean of $\eta^\top H\eta$. They differ only in how one gets $\eta^\top H\eta$. Here is how the two
 # ran, over what they cost:
 
-# %%
+# %% alt="Two running estimates of tr(H), from slices and from Hessian-vector products, over their cost: their error bands narrow and overlap"
 trace_plot = cw.TracePlot([slices, hutchinson])
 trace_plot
 

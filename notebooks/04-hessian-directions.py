@@ -80,10 +80,11 @@ for label, along in zip(plane.labels, curvature.gradient, strict=True):
 #
 # ## Two of N
 #
-# Two eigenvectors are two directions of ten thousand. How many other directions go down? The density of the spectrum counts them without finding
-# them one by one.
+# Two eigenvectors are two directions of ten thousand. The density of the spectrum counts the others without finding them one by one.
+#
+# **Question.** How many directions curve downwards here: this one alone, a few dozen, or about a thousand?
 
-# %%
+# %% alt="The density of all eigenvalues: nearly all lie close to zero, a few far above it, and some below; the three largest and smallest are marked"
 density = cw.spectral_density(objective, probes=4, steps=60, seed=SEED)
 spectrum_plot = cw.SpectrumPlot(density, eigenpairs=cw.extreme_eigenpairs(objective, largest=3, smallest=3, seed=SEED))
 spectrum_plot
@@ -94,7 +95,7 @@ share, error = below.mean(), below.std(ddof=1) / np.sqrt(len(below))
 print(f"about {share * objective.n_parameters:.0f} ± {error * objective.n_parameters:.0f} of the {objective.n_parameters:,} eigenvalues are below −10⁻⁴")
 
 # %% [markdown]
-# The Hessian plane shows the steepest of them. The others are still hidden.
+# Most of them curve so little that nothing is decided by them. The Hessian plane shows the steepest one; the others are still hidden.
 #
 # ## Eigenvectors that are no definite direction
 #

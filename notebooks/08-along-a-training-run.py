@@ -19,16 +19,14 @@
 # that the network has never seen compares.
 
 # %%
-import bqplot
-import bqscales
-import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 
 import curvwidget as cw
 from curvwidget import zoo
 
 SEED = 0
-training = zoo.digits_classifier("conv", activation="silu", epochs=12, checkpoints=7, seed=SEED)  # 1,898 parameters
+training = zoo.digits_classifier("conv", activation="silu", epochs=12, checkpoints=5, seed=SEED)  # 1,898 parameters
 for checkpoint in training.checkpoints:
     print(f"epoch {checkpoint.epoch:2d}: loss {checkpoint.train_loss:.3f} on training, {checkpoint.test_loss:.3f} on test data")
 
@@ -40,46 +38,36 @@ for checkpoint in training.checkpoints:
 
 # %%
 objective = training.objective()
-epochs, largest, smallest, residuals, traces = [], [], [], [], []
+epochs, largest, smallest, traces = [], [], [], []  # each number with its error
 for checkpoint in training.checkpoints:
     here = objective.at(checkpoint.theta)
     ends = cw.extreme_eigenpairs(here, seed=SEED)
-    trace = cw.estimate_trace(here, samples=60, seed=SEED)
+    trace = cw.estimate_trace(here, samples=40, seed=SEED)
     epochs.append(checkpoint.epoch)
-    largest.append(ends.values[0])
-    smallest.append(ends.values[1])
-    residuals.append(ends.residuals[1])
+    largest.append((ends.values[0], ends.residuals[0]))
+    smallest.append((ends.values[1], ends.residuals[1]))
     traces.append((trace.trace, trace.stderr))
     print(
         f"epoch {checkpoint.epoch:2d}: λ_max = {ends.values[0]:7.3f} ± {ends.residuals[0]:.0e}, "
         f"λ_min = {ends.values[1]:7.3f} ± {ends.residuals[1]:.0e}, tr(H) = {trace.trace:7.2f} ± {trace.stderr:.2f}"
     )
 
-# %%
-x, y = bqscales.LinearScale(), bqscales.LinearScale()
-scales = {"x": x, "y": y}
-means, errors = np.array(traces).T
-curves = bqplot.Lines(
-    x=epochs, y=[largest, smallest], scales=scales, colors=["#1f77b4", "#d95f02"], marker="circle",
-    labels=["λ_max", "λ_min"], display_legend=True,
-)  # fmt: skip
-eigenvalues = bqplot.Figure(
-    marks=[curves], title="Both ends of the spectrum", legend_location="top-right",
-    axes=[bqplot.Axis(scale=x, label="epoch"), bqplot.Axis(scale=y, label="eigenvalue", orientation="vertical")],
-    layout={"width": "49%", "height": "300px"},
-)  # fmt: skip
-x2, y2 = bqscales.LinearScale(), bqscales.LinearScale()
-band = bqplot.Lines(
-    x=[epochs, epochs], y=[means - errors, means + errors], scales={"x": x2, "y": y2}, colors=["#1b9e77"], fill="between",
-    fill_colors=["#1b9e77"], fill_opacities=[0.3], stroke_width=0,
-)  # fmt: skip
-line = bqplot.Lines(x=epochs, y=means, scales={"x": x2, "y": y2}, colors=["#1b9e77"], marker="circle")
-trace_figure = bqplot.Figure(
-    marks=[band, line], title="tr(H) ± standard error",
-    axes=[bqplot.Axis(scale=x2, label="epoch"), bqplot.Axis(scale=y2, label="tr(H)", orientation="vertical")],
-    layout={"width": "49%", "height": "300px"},
-)  # fmt: skip
-ipywidgets.HBox([eigenvalues, trace_figure])
+# %% alt="Over the epochs: λ_max rises and falls again, λ_min stays below zero, and tr(H) goes the way of λ_max; each with its error"
+largest, smallest, traces = (np.array(numbers).T for numbers in (largest, smallest, traces))
+with plt.rc_context({"font.size": 12}):
+    figure, (ends, lowest, mean) = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+bars = {"capsize": 4, "marker": "o"}
+ends.errorbar(epochs, largest[0], yerr=largest[1], **bars, color="#1f77b4")
+lowest.errorbar(epochs, smallest[0], yerr=smallest[1], **bars, color="#d95f02")
+mean.errorbar(epochs, traces[0], yerr=traces[1], **bars, color="#1b9e77")
+lowest.axhline(0, color="#555", linewidth=1)
+ends.set_ylabel(f"λ_max ± residual (at most {largest[1].max():.0e})")
+lowest.set_ylabel(f"λ_min ± residual (at most {smallest[1].max():.0e})")
+mean.set_ylabel("tr(H) ± standard error")
+for panel in (ends, lowest, mean):
+    panel.set_xticks(epochs)
+    panel.set_xlabel("epoch")
+plt.show()
 
 # %% [markdown]
 # The largest curvature first grows: training goes into a steeper part of the landscape before it settles. And $\lambda_{\min}$ stays below zero at every
@@ -106,7 +94,7 @@ for epoch, true, projected in zip(epochs, placed.losses, placed.projected_losses
 # The explorer shows both numbers in its tab *Training*. Move the slider from checkpoint to checkpoint: slice, curvature and trace follow.
 
 # %%
-explorer = cw.explore(objective, checkpoints=way, seed=SEED, resolution=31, planes=60, probes=40)
+explorer = cw.explore(objective, checkpoints=way, seed=SEED, resolution=25, planes=40, probes=20, spectrum_probes=0)
 explorer
 
 # %% [markdown]
@@ -120,7 +108,7 @@ both
 
 # %%
 span = [1.1 * np.abs(placed.coordinates[:, axis]).max() for axis in (0, 1)]
-planes = {data: cw.slice_loss(training.objective(data), axes, span=span, resolution=31) for data in ("train", "test")}
+planes = {data: cw.slice_loss(training.objective(data), axes, span=span, resolution=21) for data in ("train", "test")}
 lowest = {}
 for data, plane in planes.items():
     index = np.unravel_index(np.nanargmin(plane.values), plane.values.shape)
@@ -135,8 +123,8 @@ for data, plane in planes.items():
 # What was shown, checked:
 
 # %%
-assert max(largest) > 2 * largest[0]
-assert all(value + residual < 0 for value, residual in zip(smallest, residuals, strict=True))
+assert largest[0].max() > 2 * largest[0, 0]
+assert (smallest.sum(axis=0) < 0).all()  # with its residual, which bounds how far the eigenvalue can be
 assert 0.6 < share < 1
 assert np.allclose(placed.losses, [checkpoint.train_loss for checkpoint in training.checkpoints], rtol=1e-4)
 assert np.abs(placed.projected_losses - placed.losses).max() > 0.02
