@@ -24,7 +24,7 @@ FEWEST_AT_ONCE = _AT_ONCE[0]
 """Fewer vectors than these never gain by a common walk."""
 _SLOW = 0.005  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
 _HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
-_GAIN = 0.8  # of the time, that a common walk may take at most to be chosen
+_GAIN, _LOSS = 0.95, 1.2  # of the time: what a common walk is chosen at, and what a larger one is not tried at
 _RUNS, _ENOUGH = 5, 0.2  # of each; two where they take so many seconds
 _AGREE = {torch.float64: 1e-11, torch.float32: 1e-4}  # ‖difference‖ over ‖product‖
 
@@ -85,9 +85,10 @@ class Ways:
             if not bool((products[0] - truth[0]).norm() <= _AGREE[theta.dtype] * truth.norm()):
                 self._settle(1, "a common walk gives other products")
                 return
-            if seconds / count > _GAIN * fastest:
+            if seconds / count <= _GAIN * fastest:
+                best, fastest = count, seconds / count
+            elif seconds / count > _LOSS * fastest:
                 break
-            best, fastest = count, seconds / count
         self._settle(best, f"a product takes {1e3 * fastest:.2f} ms, alone {1e3 * alone:.2f} ms")
 
     def _settle(self, at_once: int, reason: str) -> None:

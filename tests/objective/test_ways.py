@@ -83,7 +83,11 @@ def test_the_plain_way_is_taken_on_demand(monkeypatch: pytest.MonkeyPatch) -> No
 def test_more_vectors_are_taken_at_once_as_long_as_that_is_faster() -> None:
     assert chosen(lambda count: 1e-3)[0].at_once == 16  # bookkeeping alone
     assert chosen(lambda count: 1e-4 * (4 + count))[0].at_once == 16
-    assert chosen(lambda count: 3e-4 * count)[0].at_once == 1  # arithmetic alone
+    found, walks = chosen(lambda count: 3e-4 * count)  # arithmetic alone
+    assert found.at_once == 1
+    assert max(walks) == 16
+    found, walks = chosen(lambda count: 5e-4 * count - 2e-4)  # and more of it for several
+    assert (found.at_once, max(walks)) == (1, 4)
     found, walks = chosen(lambda count: {1: 1e-3, 4: 1e-3, 16: 8e-3}[count])  # the larger block leaves the cache
     assert found.at_once == 4
     assert max(walks) == 16

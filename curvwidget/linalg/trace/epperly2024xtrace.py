@@ -65,9 +65,9 @@ def stream_xtrace(
         seed: Seed of the probes.
 
     Returns:
-        The stream, a snapshot a product. The ``samples`` of an estimate are the tᵢ. Where A turns out to have a rank lower than
-        the
-        number of probes, the trace is exact and the stream ends.
+        The stream, a snapshot a product; after ten probes its numbers are renewed every tenth of their number only, since that
+        takes operations in proportion to their cube. The ``samples`` of an estimate are the tᵢ. Where A turns out to have a rank
+        lower than the number of probes, the trace is exact and the stream ends.
     """
     matrix = as_operator(operator)
     return _run(RunningTrace(matrix, "xtrace", samples=samples, target_stderr=target_stderr, seed=seed, fewest=4))
@@ -80,7 +80,7 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
     # In the basis Q: the products A·ωᵢ, the probes ωᵢ, QᵀA Q and QᵀA A Q.
     r, w, h, g = (np.zeros((count, count)) for _ in range(4))
     lengths = np.zeros(count)
-    rank = hvps = 0
+    rank = hvps = next_look = 0
     snapshot: TraceEstimate | None = None
     drawn = stream_products(matrix, lambda index: draw_probe(matrix, seed=running.seed, index=index), stop=count)
     for index, (probe, product) in enumerate(drawn):
@@ -102,12 +102,17 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
             h[:rank, rank - 1] = h[rank - 1, :rank] = _coordinates(basis, image, rank)
             g[:rank, rank - 1] = g[rank - 1, :rank] = _coordinates(images, image, rank)
             w[rank - 1, : index + 1] = _coordinates(probes, basis[rank - 1], index + 1)
+        last = complete or index + 1 == count
+        if snapshot is not None and index + 1 < next_look and not last:
+            snapshot = dataclasses.replace(snapshot, hvps=hvps, progress=hvps / running.limit)
+            yield snapshot
+            continue
+        next_look = index + 1 + max(1, (index + 1) // 10)
         known, seen = slice(rank), slice(index + 1)
         traces, squares = leave_one_out(
             r[known, seen], w[known, seen], h[known, known], g[known, known], lengths=lengths[seen], size=matrix.size
         )
         notes = (f"The matrix has rank {rank} within rounding, so the trace is exact.",) if complete else ()
-        last = complete or index + 1 == count
         snapshot = running.snapshot(
             traces.estimates,
             square_samples=squares.estimates,

@@ -136,8 +136,10 @@ class RunningTrace:
         square, square_stderr = mean_and_stderr(square_samples, covariances[1])
         blocks = {}
         if block_samples is not None:
-            columns = zip(self.matrix.blocks, block_samples.T, strict=True)
-            blocks = {name: mean_and_stderr(column) for name, column in columns}
+            count = len(block_samples)
+            means = block_samples.mean(axis=0).tolist()
+            errors = np.sqrt(block_samples.var(axis=0, ddof=1) / count).tolist() if count > 1 else [math.nan] * len(means)
+            blocks = dict(zip(self.matrix.blocks, zip(means, errors, strict=True), strict=True))
         self._history.append([trace, stderr, float(hvps)])
         reached = self.reached(stderr, len(samples))
         if last and not reached and self.target is not None:

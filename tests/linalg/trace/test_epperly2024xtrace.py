@@ -82,3 +82,12 @@ def test_a_target_ends_it_after_twenty_probes() -> None:
 def test_too_few_products_are_refused() -> None:
     with pytest.raises(ValueError, match="samples must be at least 4, got 3"):
         stream_xtrace(dense(A), samples=3)
+
+
+def test_the_numbers_of_many_probes_are_renewed_every_tenth_of_their_number() -> None:
+    snapshots = list(stream_xtrace(diagonal(np.linspace(-1, 3, 200)), samples=80))
+    assert [snapshot.hvps for snapshot in snapshots] == list(range(2, 81))
+    assert [snapshot.progress for snapshot in snapshots] == sorted(snapshot.progress for snapshot in snapshots)
+    counts = sorted({len(snapshot.samples) for snapshot in snapshots})
+    assert counts == [*range(1, 21), *range(22, 31, 2), 33, 36, 39, 40]
+    assert snapshots[-1].history[:, 2].tolist() == [2 * count for count in counts]
