@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from curvwidget._checks import check_count
+from curvwidget._checks import check_count, check_finite
 from curvwidget._streams import last
 from curvwidget.curvature.plane_descent import PlaneDescent, low_points
 from curvwidget.curvature.plane_minima import PlaneMinima, describe_minima
@@ -49,6 +49,7 @@ def find_minima_around(
     *,
     span: float | Sequence[float] | None = None,
     resolution: int = 21,
+    tolerance: float | None = None,
     most: int = 12,
 ) -> PlaneMinima:
     """Find the minima of a plane around θ, near and far.
@@ -65,6 +66,8 @@ def find_minima_around(
         span: How far to look: half-width of each axis in units of its direction; None for
             2.5·‖θ‖ (2.5 where ‖θ‖ < 1), a quarter farther than −θ.
         resolution: Points on each axis of each slice, odd.
+        tolerance: As for `slice_loss`: slices within that error take fewer evaluations where the loss is smooth, and may miss
+            what is narrower than a sixth of their half-width. How far down it goes from there the loss itself decides.
         most: How many starting points to try on each slice, the lowest first.
 
     Returns:
@@ -79,7 +82,7 @@ def find_minima_around(
         >>> sorted((found.coordinates + [3.0, 2.0]).round(2).tolist())  # the other three of four
         [[-3.78, -3.28], [-2.81, 3.13], [3.58, -1.85]]
     """
-    return last(stream_minima_around(objective, directions, span=span, resolution=resolution, most=most))
+    return last(stream_minima_around(objective, directions, span=span, resolution=resolution, tolerance=tolerance, most=most))
 
 
 def stream_minima_around(
@@ -88,6 +91,7 @@ def stream_minima_around(
     *,
     span: float | Sequence[float] | None = None,
     resolution: int = 21,
+    tolerance: float | None = None,
     most: int = 12,
 ) -> Iterator[PlaneMinima]:
     """Find the minima of a plane around θ, the near ones first.
@@ -97,6 +101,7 @@ def stream_minima_around(
         directions: As for `find_minima_around`.
         span: As for `find_minima_around`.
         resolution: As for `find_minima_around`.
+        tolerance: As for `find_minima_around`.
         most: As for `find_minima_around`.
 
     Returns:
@@ -111,10 +116,14 @@ def stream_minima_around(
         raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
     wide = wide_span(objective, directions) if span is None else check_span(span, 2)
     check_resolution(resolution, 2)
-    return _walk(objective, directions, np.array(wide), resolution, check_count("most", most))
+    if tolerance is not None and not 0 < check_finite("tolerance", tolerance) < 1:
+        raise ValueError(f"tolerance must be a share of the range, above 0 and below 1, or None, got {tolerance}")
+    return _walk(objective, directions, np.array(wide), resolution, tolerance, check_count("most", most))
 
 
-def _walk(objective: Objective, directions: Directions, wide: Array, resolution: int, most: int) -> Iterator[PlaneMinima]:
+def _walk(
+    objective: Objective, directions: Directions, wide: Array, resolution: int, tolerance: float | None, most: int
+) -> Iterator[PlaneMinima]:
     descent = PlaneDescent(objective, directions)
     narrow = np.minimum(auto_span(objective, directions), wide)
     descent.hvps += len(directions)
@@ -127,7 +136,7 @@ def _walk(objective: Objective, directions: Directions, wide: Array, resolution:
 
     for index, span in enumerate(spans):
         plane = None
-        for plane in stream_slice(objective, directions, span=tuple(span), resolution=resolution):
+        for plane in stream_slice(objective, directions, span=tuple(span), resolution=resolution, tolerance=tolerance):
             yield snapshot(index + _SLICE_SHARE * plane.progress)
         assert plane is not None
         descent.evaluations += plane.evaluations

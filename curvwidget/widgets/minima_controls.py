@@ -30,13 +30,11 @@ class MinimaControls(ipywidgets.VBox):
         self._quiet = False
         self.look = ipywidgets.Button(
             description="Look around",
-            icon="search",
             layout=_HALF,
-            tooltip="Look for other minima of this plane, beyond −θ: some thousand losses; Cancel stops it",
+            tooltip="Look for other minima of this plane, beyond −θ: a thousand losses and more; Cancel stops it",
         )
         self.widen = ipywidgets.Button(
             description="Show all",
-            icon="expand",
             disabled=True,
             layout=_HALF,
             tooltip="Widen the picture to all minima of this plane that are known",

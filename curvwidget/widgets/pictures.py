@@ -176,7 +176,7 @@ class Pictures:
             yield Update("", 1.0, refusal="There is no plane to look around in: the two axes are parallel.")
             return
         span = np.maximum(wide_span(self.objective, plane.directions), _WIDER * np.array(plane.span))
-        for far in stream_minima_around(self.objective, plane.directions, span=span.tolist()):
+        for far in stream_minima_around(self.objective, plane.directions, span=span.tolist(), tolerance=request.tolerance):
             if far.progress >= 1:
                 self._kept.put(self._far_key(request, eigenpairs), far, bytes_of(far))
             minima = self._with_near(far, request, eigenpairs)

@@ -78,6 +78,15 @@ def test_distances_are_lengths_also_where_directions_are_neither_of_length_one_n
     np.testing.assert_allclose(found.span, [5, 2.5 / np.sqrt(5)])  # 2.5·‖θ‖ along each
 
 
+def test_interpolated_slices_lead_to_the_same_minima_at_less_cost() -> None:
+    exact, _ = around("himmelblau", HIMMELBLAU[0])
+    cheaper, places = around("himmelblau", HIMMELBLAU[0], tolerance=0.01)
+    assert cheaper.evaluations < exact.evaluations / 3
+    assert len(places) == 3
+    nearest = np.linalg.norm(places[:, None] - np.array(HIMMELBLAU[1:]), axis=2).min(axis=0)
+    np.testing.assert_allclose(nearest, 0, atol=1e-5)
+
+
 def test_a_gutter_is_no_row_of_minima() -> None:
     gutter = cw.Objective.from_function(lambda t: (t[1] - 0.3) ** 2 + 0 * t[0], torch.zeros(3, dtype=torch.float64))
     found = cw.find_minima_around(gutter, cw.own_directions(gutter, torch.eye(3)[:2]))
@@ -150,5 +159,7 @@ def test_bad_arguments_are_refused_at_once() -> None:
         cw.stream_minima_around(objective, own, span=-1.0)
     with pytest.raises(ValueError, match="resolution must be odd"):
         cw.stream_minima_around(objective, own, resolution=10)
+    with pytest.raises(ValueError, match="tolerance must be a share of the range"):
+        cw.stream_minima_around(objective, own, tolerance=2.0)
     with pytest.raises(ValueError, match="most must be at least 1, got 0"):
         cw.stream_minima_around(objective, own, most=0)
