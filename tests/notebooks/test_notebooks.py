@@ -125,7 +125,7 @@ def test_the_lecture_on_image_classifiers_looks_at_cifar_10_where_its_files_are(
     monkeypatch.setenv("CURVWIDGET_CIFAR10", str(cifar10))
     assert names["find_cifar10"]() == str(cifar10)
 
-    view = names["compare_resnets"](names["find_cifar10"](), samples=12, steps=2, batch=4, images=2)
+    view = names["compare_resnets"](names["find_cifar10"](), samples=12, steps=2, batch=4, images=4)
     said = capsys.readouterr().out
     for network, parameters in (("with shortcuts", "272,474"), ("without", "269,722")):
         assert f"{network}: N = {parameters}, loss " in said
