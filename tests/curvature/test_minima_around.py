@@ -8,6 +8,7 @@ import torch
 
 import curvwidget as cw
 from curvwidget import zoo
+from curvwidget.curvature.plane_descent import PlaneDescent
 
 HIMMELBLAU = zoo.CLASSICAL["himmelblau"].minima
 
@@ -92,6 +93,20 @@ def test_a_gutter_is_no_row_of_minima() -> None:
     found = cw.find_minima_around(gutter, cw.own_directions(gutter, torch.eye(3)[:2]))
     assert len(found) == 1
     assert found.coordinates[0, 1] == pytest.approx(0.3, abs=1e-6)
+
+
+def test_of_two_minima_the_loss_is_higher_between_them() -> None:
+    places = [np.array([-1.0, 0.3]), np.array([1.0, 0.3])]
+    for hill, new in ((0.0, False), (1.0, True)):
+        objective = cw.Objective.from_function(
+            lambda t, hill=hill: hill * (t[0] ** 2 - 1) ** 2 + (t[1] - 0.3) ** 2, torch.zeros(3, dtype=torch.float64)
+        )
+        own = cw.own_directions(objective, torch.eye(3)[:2])
+        plane = cw.slice_loss(objective, own, span=2.0, resolution=21)
+        descent = PlaneDescent(objective, own)
+        assert descent.is_new(places[1], places[:1], plane) is new
+        assert not descent.is_new(places[0] + 0.05, places[:1], plane)  # a quarter of a step beside it
+        assert not descent.is_new(np.array([0.05, 0.0]), [], plane)  # and beside the centre
 
 
 def test_the_bottom_at_a_kink_is_found_and_what_its_curvature_says_is_said() -> None:
