@@ -149,8 +149,9 @@ def _product(count: int) -> Callable[[Net], Contender]:
 
 def _slice(resolution: int) -> Callable[[Net], Contender]:
     def prepare(net: Net) -> Contender:
+        objective = net.objective()
+
         def make(index: int) -> Callable[[], object]:
-            objective = net.objective()
             directions = cw.random_directions(objective, 2, seed=index + 10)
             return lambda: cw.slice_loss(objective, directions, span=0.1, resolution=resolution)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +33,13 @@ class Chosen:
         timed: Products that were seen to be right, by package.
         why_not: The reasons of the others.
         notes: What had to be done for those that are timed.
+        first: Seconds from nothing to the first product and the first block, once, with what a package prepares and measures.
     """
 
     timed: dict[str, Any]
     why_not: dict[str, str]
     notes: dict[str, str]
+    first: dict[str, float]
 
 
 def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> dict[str, Any]:
@@ -50,17 +53,11 @@ def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> di
     Returns:
         Tables for the results' file.
     """
-    tables: dict[str, list[dict[str, Any]]] = {
-        "one_product": [],
-        "block_of_eight": [],
-        "ways_of_curvwidget": [],
-        "timed_with_help": [],
-        "not_timed": [],
-    }
+    tables: dict[str, list[dict[str, Any]]] = {}
     for name in names:
         measured = measure_products(build_net(name, device, quick=quick), _FEW_ROUNDS if quick else _ROUNDS)
         for table, rows in measured.items():
-            tables[table] += rows
+            tables.setdefault(table, []).extend(rows)
         print(f"hvp: {name} done", flush=True)
     return {
         "title": "Hessian-vector products",
@@ -81,7 +78,7 @@ def measure_products(net: Net, rounds: Rounds) -> dict[str, list[dict[str, Any]]
         rounds: How often.
 
     Returns:
-        Rows of five tables.
+        Rows of six tables.
     """
     generator = torch.Generator().manual_seed(1)
     vectors = torch.randn(BLOCK, net.n_parameters, generator=generator).to(net.x.device)
@@ -95,6 +92,9 @@ def measure_products(net: Net, rounds: Rounds) -> dict[str, list[dict[str, Any]]
     return {
         "one_product": [_single(net, package, times) for package in (*chosen.timed, GRADIENT)],
         "block_of_eight": [_block(net, package, times) for package in chosen.timed],
+        "from_nothing_to_the_first_block": [
+            {"net": net.name, "package": package, "time_ms": seconds / _MILLISECOND} for package, seconds in chosen.first.items()
+        ],
         "ways_of_curvwidget": [{"net": net.name, "ways": chosen.timed[OURS].objective.ways}],
         "timed_with_help": [{"net": net.name, "package": package, "help": note} for package, note in chosen.notes.items()],
         "not_timed": [{"net": net.name, "package": package, "why": reason} for package, reason in chosen.why_not.items()],
@@ -114,32 +114,37 @@ def choose(net: Net, vectors: Tensor) -> Chosen:
         The packages.
     """
     expected = plain_products(net, vectors)
-    chosen = Chosen({OURS: _checked(OURS, PRODUCTS[OURS](net), vectors, expected)}, {}, {})
-    for package, build in PRODUCTS.items():
+    chosen = Chosen({}, {}, {}, {})
+    chosen.timed[OURS], chosen.first[OURS] = _checked(OURS, net, vectors, expected)
+    for package in PRODUCTS:
         if package == OURS:
             continue
         try:
-            products = _checked(package, build(net), vectors, expected)
+            checked = _checked(package, net, vectors, expected)
         except REFUSALS as error:
             if not net.attention or isinstance(error, ImportError):
                 chosen.why_not[package] = why_not(error)
                 continue
             try:
                 with attention_that_bends(net):
-                    products = _checked(package, build(net), vectors, expected)
+                    checked = _checked(package, net, vectors, expected)
             except REFUSALS as other:
                 chosen.why_not[package] = why_not(other)
                 continue
             chosen.notes[package] = f"torch's attention set to its math kernel; as it is, {why_not(error)}"
-        chosen.timed[package] = products
+        chosen.timed[package], chosen.first[package] = checked
     return chosen
 
 
-def _checked(package: str, products: Products, vectors: Tensor, expected: Tensor) -> Products:
-    for count in (1, len(vectors)):
-        found = products.rows(products.call(vectors[:count])())
-        check_agreement(f"{package}'s product with {count}", found, expected[:count])
-    return products
+def _checked(package: str, net: Net, vectors: Tensor, expected: Tensor) -> tuple[Products, float]:
+    PRODUCTS[package](net)  # its import and torch's first use are no part of what follows
+    began = time.perf_counter()
+    products = PRODUCTS[package](net)
+    results = {count: products.call(vectors[:count])() for count in (1, len(vectors))}
+    seconds = time.perf_counter() - began
+    for count, result in results.items():
+        check_agreement(f"{package}'s product with {count}", products.rows(result), expected[:count])
+    return products, seconds
 
 
 def _single(net: Net, package: str, times: Times) -> dict[str, Any]:

