@@ -55,9 +55,9 @@ class HessianProducts:
         if len(risk.weights) == len(vectors) == 1:
             checkpoint()
             graph = self._graph(0)
-            with risk.held(self._theta.device, order=2):
+            with risk.held(self._theta.device, order=2), explained("second"):
                 risk.place(self._theta)
-                return self._walk(graph, vectors)
+                return self._walk(graph, vectors[0]).unsqueeze(0)
         total = torch.zeros_like(vectors)
         for index, weight in enumerate(risk.weights):
             if len(vectors):
@@ -74,7 +74,10 @@ class HessianProducts:
         risk, ways = self._risk, self._risk.ways
         if ways.at_once is None:
             checkpoint()
-            with risk.held(self._theta.device, order=2):  # or the waiting for another thread would be measured
+            with (
+                risk.held(self._theta.device, order=2),
+                explained("second"),
+            ):  # or the waiting for another thread would be measured
                 known = 0 in self.graphs
                 self._keeps()
                 began = clock(self._theta.device)
@@ -83,7 +86,7 @@ class HessianProducts:
                 if ways.at_once is None:  # no other thread has measured meanwhile
                     risk.place(self._theta)
                     ways.choose(
-                        lambda vectors: self._walk(graph, vectors),
+                        lambda vectors: self._walk(graph, vectors[0] if len(vectors) == 1 else vectors).view(len(vectors), -1),
                         self._theta,
                         built_in=built_in,
                         most=lambda: vectors_within_budget(risk, self._theta, ways.budget),
@@ -93,23 +96,23 @@ class HessianProducts:
     def _add(self, graph: GradientGraph, vectors: Tensor, weight: float, total: Tensor) -> None:
         # Add w·H_b·v to the total.
         rows = self._risk.ways.at_once or 1
-        done = 0
-        while done < len(vectors):
+        count, done = len(vectors), 0
+        while done < count:
             checkpoint()  # not while the model is held: whoever waits for it need not wait for that
-            with self._risk.held(self._theta.device, order=2):
+            with self._risk.held(self._theta.device, order=2), explained("second"):
                 self._risk.place(self._theta)
                 began = time.perf_counter()
-                while done < len(vectors) and time.perf_counter() - began < _HOLD_SECONDS:
-                    step = rows if len(vectors) - done >= FEWEST_AT_ONCE else 1
-                    total[done : done + step].add_(self._walk(graph, vectors[done : done + step]), alpha=weight)
+                while done < count and time.perf_counter() - began < _HOLD_SECONDS:
+                    step = rows if count - done >= FEWEST_AT_ONCE else 1
+                    part = done if step == 1 else slice(done, done + step)
+                    total[part].add_(self._walk(graph, vectors[part]), alpha=weight)
                     done += step
 
     def _walk(self, graph: GradientGraph, vectors: Tensor) -> Tensor:
-        # Within `held`, θ in the model: activation checkpointing runs parts of the forward pass a second time.
-        with self._risk.quiet(self._theta.device), explained("second"):
-            if len(vectors) == 1:
-                return graph_product(self._risk, graph, vectors[0]).unsqueeze(0)
-            return graph_products(self._risk, graph, vectors)
+        # Within `held`, θ in the model: activation checkpointing runs parts of the forward pass a second time. One vector (N,) or
+        # several (k, N).
+        with self._risk.quiet(self._theta.device):
+            return (graph_product if vectors.ndim == 1 else graph_products)(self._risk, graph, vectors)
 
     def _graph(self, index: int) -> GradientGraph:
         graph = self.graphs.get(index)
