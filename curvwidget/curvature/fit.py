@@ -37,6 +37,7 @@ def fit_slice(plane: LossSlice) -> ProjectedCurvature:
     so that of the whole is 4/3 of the difference of the two, on many points, as long as the fourth derivatives make most of it.
     (The very factor follows from the grid.) The error is twice that, as the sixth derivatives may have the other sign, and the
     rounding of the losses on top. Where half the span changes the curvature by more than 2 %, a note says so.
+    What a slice with a tolerance may be off by (`LossSlice.error`) is added with the signs that would change the curvature most.
 
     Args:
         plane: A slice over one to three directions, with at least five points on each axis, and at least three of them in the
@@ -71,17 +72,17 @@ def fit_slice(plane: LossSlice) -> ProjectedCurvature:
         raise ValueError(f"plane must have at least 5 points on each axis, 3 of them in its inner half, got {fewest}")
     inner_axes = [axis[inside] for axis, inside in zip(plane.axes, inner, strict=True)]
     center = plane.center
-    slope, matrix, amplification = _least_squares(plane.axes, plane.values - center)
-    _, inner_matrix, _ = _least_squares(inner_axes, plane.values[np.ix_(*inner)] - center)
+    slope, matrix, amplification, worst = _least_squares(plane.axes, plane.values - center)
+    _, inner_matrix, _, _ = _least_squares(inner_axes, plane.values[np.ix_(*inner)] - center)
     change = float(np.linalg.norm(matrix - inner_matrix, 2))
     spacing = float(torch.finfo(plane.directions.vectors.dtype).eps) * float(np.abs(plane.values).max())
-    rounding = max(_ROUNDINGS * spacing, plane.error)
+    numerical = amplification * _ROUNDINGS * spacing + worst * plane.error
     # By Weyl an eigenvalue moves by at most the norm of what is added to the matrix.
-    error = _SAFETY * _bias_factor(plane.axes, inner_axes) * change + amplification * rounding
+    error = _SAFETY * _bias_factor(plane.axes, inner_axes) * change + numerical
     size = max(float(np.linalg.norm(found, 2)) for found in (matrix, inner_matrix))
     notes = (
         ()
-        if change <= max(_WIDE * size, 2 * amplification * rounding)
+        if change <= max(_WIDE * size, 2 * numerical)
         else (
             f"the quadratic fitted to the whole slice and that to its inner half disagree by {change / size:.0%}: the span is "
             "too wide for the curvature at its centre, or the loss has kinks",
@@ -128,9 +129,9 @@ def fit_projection(objective: Objective, directions: Directions) -> ProjectedCur
     return replace(seen, evaluations=step.evaluations + plane.evaluations, notes=(*step.notes, *seen.notes))
 
 
-# Slope, curvature matrix, and by how much rounding of the values can be amplified in the matrix (in its Frobenius norm, as of
-# independent roundings).
-def _least_squares(axes: Sequence[Array], values: Array) -> tuple[Array, Array, float]:
+# Slope, curvature matrix, and by how much errors of the values can be amplified in the matrix (in its Frobenius norm): such as
+# are independent of each other, as roundings are, and the worst.
+def _least_squares(axes: Sequence[Array], values: Array) -> tuple[Array, Array, float, float]:
     count = len(axes)
     scales = [float(axis[-1]) for axis in axes]
     grids = np.meshgrid(*(axis / scale for axis, scale in zip(axes, scales, strict=True)), indexing="ij")
@@ -143,12 +144,13 @@ def _least_squares(axes: Sequence[Array], values: Array) -> tuple[Array, Array, 
     found = inverse @ values.ravel()
     slope = found[1 : 1 + count] / scales
     matrix = np.empty((count, count))
-    noise = 0.0
+    noise = worst = 0.0
     for (i, j), entry, row in zip(pairs, found[1 + count :], inverse[1 + count :], strict=True):
         unit = scales[i] * scales[j]
         matrix[i, j] = matrix[j, i] = entry / unit
         noise += (1 if i == j else 2) * float(row @ row) / unit**2
-    return slope, matrix, math.sqrt(noise)
+        worst += (1 if i == j else 2) * (float(np.abs(row).sum()) / unit) ** 2
+    return slope, matrix, math.sqrt(noise), math.sqrt(worst)
 
 
 # What the difference of whole and inner fit is to be multiplied with to give the bias of the whole: 1/(1 − q), for an inner fit

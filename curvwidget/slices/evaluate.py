@@ -135,7 +135,7 @@ def _refine(losses: KnownLosses, directions: Directions, shown: LossSlice | None
         shown = None  # what was interpolated did not know that
 
     def progress() -> float:
-        return start + (1 - start) * (losses.count - began) / (losses.known.size - began)
+        return 1 - (1 - start) * (losses.known.size - losses.count) / (losses.known.size - began)
 
     for indices in _product_levels(losses.known.shape):
         grid = np.ix_(*indices)
