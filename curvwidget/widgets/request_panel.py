@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import ipywidgets
+
+from curvwidget.widgets.time_left import TimeLeft
 
 __all__ = ["RequestPanel"]
 
@@ -19,7 +22,7 @@ class RequestPanel(ipywidgets.VBox, Generic[Asked]):
 
     Attributes:
         progress: How far the work is.
-        doing: What is being done, in words.
+        doing: What is being done, in words, and how long it will still take where that is worth saying.
         cancel: Stops it.
     """
 
@@ -45,6 +48,7 @@ class RequestPanel(ipywidgets.VBox, Generic[Asked]):
         """
         self._on_request = on_request
         self._quiet = False
+        self._time_left = TimeLeft()
         self.progress = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="auto", height="14px"))
         self.doing = ipywidgets.Label("", layout=_WIDE)
         self.cancel = ipywidgets.Button(
@@ -77,7 +81,10 @@ class RequestPanel(ipywidgets.VBox, Generic[Asked]):
         """
         self.progress.value = progress
         self.progress.bar_style = "" if busy else "success"
-        self.doing.value = doing
+        left = self._time_left.words(progress, now=time.monotonic()) if busy else ""
+        if not busy:
+            self._time_left.forget()
+        self.doing.value = f"{doing} · {left}" if left else doing
         self.cancel.disabled = not busy
 
     # Lets the controls say a request.
