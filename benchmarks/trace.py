@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 
 from benchmarks.agreement import REFUSALS, check_agreement, why_not
@@ -22,7 +23,7 @@ REFERENCE = "curvlinops, XTrace"
 _RUNS = 24
 _CHUNK = 64
 _RESAMPLES = 400
-_BIAS = 4.5  # standard errors of a mean of runs: by chance once in 100,000 means
+_BY_CHANCE = 1e-6  # that a mean of runs is as far from the truth as it may be
 
 
 def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def measure_trace(net: Net, *, budgets: tuple[int, ...], runs: int) -> dict[str,
     for name in list(estimators):
         of_this = _runs_of(net, name, exact, budgets, estimates[name], seconds[name])
         biases = [row["bias_in_standard_errors"] for row in of_this]
-        if max(map(abs, biases)) > _BIAS:
+        if max(map(abs, biases)) > student.isf(_BY_CHANCE / 2, runs - 1):
             refused.append({"net": net.name, "package": name, "why": f"means are {biases} standard errors from the exact trace"})
             del estimators[name]
         rows += of_this
