@@ -74,8 +74,8 @@ class LossesAlong:
 
     @property
     def points_at_once(self) -> int:
-        """How many points one call takes, 1 for one after another; so many are what `at` does best with."""
-        return 1 if self._chosen().together is None else AT_ONCE
+        """How many points one call takes, 1 for one after another: `at` does best with so many. Known from the ninth point on."""
+        return AT_ONCE if self._way is not None and self._way.together is not None else 1
 
     @property
     def declined(self) -> tuple[str, ...]:

@@ -184,9 +184,30 @@ class Awkward(nn.Module):
             hidden = self.second(hidden)
             if self.last.bias[0] > 0.2:
                 hidden = self.second(hidden)
+        elif self.way == "depends on values unseen":
+            hidden = self.second(hidden)
+            if Peek.apply(self.last.bias) < 0.2:
+                hidden = self.second(hidden)
+        elif self.way == "in place and read":
+            hidden *= 2
+            return torch.tanh(self.last(hidden)) * hidden[:, :2]
         elif self.way == "functional use":
             return self.last(torch.tanh(hidden)) + F.linear(torch.tanh(hidden), self.last.weight)
         return self.last(hidden)
+
+
+class Peek(torch.autograd.Function):
+    """Gives the first number of a vector, behind everybody's back."""
+
+    @staticmethod
+    def forward(ctx: Any, vector: Tensor) -> Tensor:
+        first = vector[0].clone()
+        ctx.mark_non_differentiable(first)
+        return first
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
 
 
 class Halves(nn.Module):
@@ -202,6 +223,8 @@ WAYS = {
     "a tuple": ("first", "halves", "last"),
     "hidden moving input": ("first",),
     "depends on values": (),
+    "depends on values unseen": (),
+    "in place and read": ("first", "last"),
     "functional use": ("first", "last"),
 }
 
@@ -216,6 +239,17 @@ def test_awkward_models_keep_their_losses(way: str) -> None:
         objective = Objective(model, F.mse_loss, (x, y), parameters="last.*")
     along, _ = both_ways(objective, directions(objective), coordinates(points=30))
     assert along.reused_layers == WAYS[way]
+
+
+def test_a_layer_that_is_called_otherwise_later_is_computed() -> None:
+    torch.manual_seed(3)
+    model, data = Awkward("read again").double(), (torch.randn(11, 3).double(), torch.randn(11, 2).double())
+    objective = Objective(model, F.mse_loss, data, parameters="last.*")
+    along = objective.along(directions(objective))
+    assert along.reused_layers == WAYS["read again"]
+    model.way = objective._risk.model.way = "called twice"
+    other = Objective(model, F.mse_loss, data, parameters="last.*")
+    np.testing.assert_allclose(along.at(coordinates()), loss_by_loss(other, directions(other), coordinates()), **ROUNDING)
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])
