@@ -69,5 +69,6 @@ class KnownLosses:
             for point, loss in zip(block, losses, strict=True):
                 self.values[point], self.known[point] = loss, True
             start += len(block)
-            self._size = max(1, min(_MOST_POINTS, 2 * self._size, int(len(block) * _STEP_SECONDS / seconds)))
+            size = min(_MOST_POINTS, 2 * self._size, int(len(block) * _STEP_SECONDS / seconds))
+            self._size = max(self._losses.points_at_once, size)
             yield
