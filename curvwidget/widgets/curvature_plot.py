@@ -12,7 +12,7 @@ import traitlets
 from numpy.typing import ArrayLike
 
 from curvwidget.curvature import ProjectionPrediction
-from curvwidget.curvature.number_words import format_number, format_share
+from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.linalg.eigenpairs import Eigenpairs
@@ -249,6 +249,11 @@ class CurvaturePlot(Picture, ipywidgets.VBox):
         if self.eigenvalues is not None:
             keys.append(Key("λ (unit vectors)", PURPLE, None, "square"))
         return keys
+
+    def _picture_note(self) -> str:
+        name, expected, stderr = self._expectation()
+        known = f" {name} = {format_uncertain(expected, stderr)}." if name else ""
+        return f"the principal curvatures of planes through θ. {self._note()}.{known}"
 
     def _note(self) -> str:
         if self.sample is None:

@@ -173,6 +173,9 @@ class SpectrumPlot(Picture, ipywidgets.VBox):
             keys.append(Key(f"{int((~pairs.converged).sum())} not converged", ORANGE, None, "cross"))
         return keys
 
+    def _picture_note(self) -> str:
+        return f"the eigenvalues of the Hessian. {self._note()}"
+
     def _note(self) -> str:
         density, pairs = self.density, self.eigenpairs
         parts = []

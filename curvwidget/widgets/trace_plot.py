@@ -138,6 +138,10 @@ class TracePlot(Picture, ipywidgets.VBox):
         per_unit = 1.0 if estimate.method == "slices" else self.hvp_cost
         return Curve(rows[:, 2] * per_unit, rows[:, 0], rows[:, 1])
 
+    def _picture_note(self) -> str:
+        texts = [_key(estimate).text for estimate in self.estimates]
+        return f"running estimates of tr(H) with their standard errors. {'; '.join(texts)}. {self._note()}".strip()
+
     def _note(self) -> str:
         if not self.estimates:
             return "no estimate of the trace yet"

@@ -108,6 +108,9 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
             self._picker.show(0 if trajectory is None else len(trajectory), self.selected)
             self._legend.value = legend(_KEYS if trajectory is not None else (), note=_note(trajectory, self.selected))
 
+    def _picture_note(self) -> str:
+        return f"checkpoints in a plane through θ, and their losses. {_note(self.trajectory, self.selected)}"
+
 
 _KEYS = (
     Key("checkpoints", BLUE, "solid", "circle"),

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 import curvwidget as cw
+from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.runs import InlineExecutor
-from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface
+from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface, TrajectoryPlot
 from curvwidget.widgets.export.legend_text import plain_color, read_text
 from curvwidget.widgets.style import BLUE, ORANGE, Key, legend
 
@@ -89,6 +90,22 @@ def test_a_notebook_keeps_the_widget_and_a_picture_with_words(explorer) -> None:
         assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
         assert data["text/html"].startswith('<img alt="')
     assert "L(θ) = 2" in explorer._repr_mimebundle_()["text/plain"]
+
+
+def test_the_words_of_a_plot_are_its_numbers(explorer) -> None:
+    sample, pairs = explorer.sample, explorer.eigenpairs
+    planes, spectrum, traces = (
+        view._repr_mimebundle_()["text/plain"] for view in (explorer.curvature_plot, explorer.spectrum_plot, explorer.trace_plot)
+    )
+    assert f"{len(sample)} random planes" in planes
+    assert f"tr(H) = {format_uncertain(explorer.trace.trace, explorer.trace.stderr)}" in planes
+    assert all(format_number(value) in spectrum for value in pairs.values)
+    for estimate in explorer.trace_plot.estimates:
+        assert format_uncertain(estimate.trace, estimate.stderr) in traces
+    objective = quadratic()
+    first_two = cw.own_directions(objective, torch.eye(5)[:2])
+    trajectory = cw.place_checkpoints(objective, first_two, [torch.eye(5)[0], torch.eye(5)[4]])
+    assert "50 %" in TrajectoryPlot(trajectory)._repr_mimebundle_()["text/plain"]
 
 
 def test_a_loss_that_is_not_finite_is_hatched_and_not_coloured() -> None:

@@ -68,9 +68,13 @@ class Picture:
             return f"{bar.sentence} {'; '.join(f'{name} = {value}' for name, value, _ in bar.facts)}".strip()
         plane = getattr(self, "slice", None)
         if plane is None:
-            return f"{type(self).__name__} of curvwidget"
+            return f"{type(self).__name__}: {self._picture_note()}"
         spans = ", ".join(f"{label}: ±{span:.3g}" for label, span in zip(plane.directions.labels, plane.span, strict=True))
         return f"{type(self).__name__}: the loss over {spans}; L(θ) = {plane.center:.4g}"
+
+    def _picture_note(self) -> str:
+        # What a view that is no picture of a slice says in words.
+        return "no slice yet"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         # The live view, and beside it a picture for where that cannot be: GitHub, nbviewer, PDF.
