@@ -148,7 +148,7 @@ def _pictures(results: Results) -> Iterator[Row]:
         if row["fell_back_to_the_grid"]:
             # To say so is what is asked for where the surface does not allow it; a plain polynomial tells whether it does.
             met = row["error_of_81_chebyshev_points"] > _PICTURE_ERROR
-            where += ": says that it had to take the grid" + (", as 81 Chebyshev points would, too" if met else "")
+            where += " (fell back to the grid, and says so)"
         yield _row(criterion, where, wanted, share, met)
 
 
