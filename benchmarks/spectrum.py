@@ -19,7 +19,7 @@ from benchmarks.timing import Contender, Rounds, interleave
 __all__ = ["TOLERANCE", "measure", "measure_ends"]
 
 TOLERANCE = 1e-3
-_ROUNDS = Rounds(seconds=12, least=5, most=21)
+_ROUNDS = Rounds(seconds=12, least=3, most=21)
 _FEW_ROUNDS = Rounds(seconds=0, least=1, most=1)
 _ROUNDINGS = 1e-5  # of the largest eigenvalue, in float32
 _LADDER = (20, 40, 80, 160, 320)  # steps of hessian-eigenthings' Lanczos, which are chosen by hand

@@ -20,7 +20,7 @@ __all__ = ["BUDGETS", "REFERENCE", "measure", "measure_trace", "ratio_at_equal_e
 
 BUDGETS = (12, 24, 48, 96)  # products; ways of spending them divide by two and by three
 REFERENCE = "curvlinops, XTrace"
-_RUNS = 24
+_RUNS = 16
 _CHUNK = 64
 _RESAMPLES = 400
 _BY_CHANCE = 1e-6  # that a mean of runs is as far from the truth as it may be
