@@ -68,6 +68,7 @@ class Pictures:
         self._checkpoints = tuple(checkpoints)
         self._kept = kept
         self._seed = seed
+        self._drawn: Key = ()  # the plane and span drawn last
         self._subsets: dict[int, Subset | None] = {}  # by how many evaluations they stand in for
         # One at a time: besides what it has found, it holds the layers' products that make its evaluations cheap.
         self._interrupted: tuple[Key, KeptStream[LossSlice]] | None = None
@@ -103,6 +104,7 @@ class Pictures:
 
         for plane in self._slices(key, start):
             # After a look the picture waits until it is as fine; the curvature, which the look has not, does not wait.
+            self._drawn = _rectangle(key)
             finer = look is None or plane.progress >= 1 or plane.values.size >= look.plane.values.size
             doing = f"slice, {request.resolution} × {request.resolution}"
             yield Update(doing, plane.progress, curvature=news, slice=plane if finer else None)
@@ -284,13 +286,14 @@ class Pictures:
             self._kept.put(key, found, bytes_of(found))
         return found
 
-    # Whether the slice, or a beginning of it, is there without an evaluation.
+    # Whether the slice, a beginning of it, or another grid on the same rectangle is there without an evaluation.
     def _at_hand(self, request: Request, eigenpairs: Eigenpairs | None) -> bool:
         curvature: ProjectedCurvature | None = self._kept.get((*self._plane_key(request, eigenpairs), "curvature"))
         if curvature is None:
             return False
         key = self._slice_key(request, eigenpairs, curvature)
-        return key in self._kept or _exact(key) in self._kept or (self._interrupted is not None and self._interrupted[0] == key)
+        begun = self._interrupted is not None and self._interrupted[0] == key
+        return begun or key in self._kept or _exact(key) in self._kept or _rectangle(key) == self._drawn
 
     def _look(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[FirstLook]:
         share = 1.0 if request.tolerance is None else _INTERPOLATED
@@ -331,6 +334,11 @@ def _join(far: PlaneMinima, near: PlaneMinima, request: Request) -> PlaneMinima:
 # The key of the same slice without a tolerance, which answers whatever tolerance is asked for.
 def _exact(key: Key) -> Key:
     return (*key[:-1], None)
+
+
+# What the keys of all slices of one plane and span begin with.
+def _rectangle(key: Key) -> Key:
+    return key[:-2]
 
 
 # Whether two directions span a plane in which a point has coordinates.

@@ -77,6 +77,8 @@ def test_the_hessians_ends_are_of_no_matter_to_a_plane_without_them() -> None:
     first = explorer.slice
     change(explorer, blend=1.0)
     blended = explorer.slice
+    change(explorer, blend=0.5)
+    assert explorer.slice.values.tolist() != blended.values.tolist()
     loss.calls = 0
     explorer.controls.blend.value = 0.0
     assert (loss.calls, explorer.slice) == (0, first)

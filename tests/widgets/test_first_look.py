@@ -91,6 +91,17 @@ def test_what_was_seen_before_is_not_looked_at_again(monkeypatch: pytest.MonkeyP
     assert explorer.slice is first
 
 
+def test_another_grid_on_what_is_drawn_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, object]] = []
+    explorer = explore(monkeypatch, shown)
+    shown.clear()
+    explorer.controls.resolution.value = 11
+    assert all(state["look"] is None for state in shown)
+    assert explorer.slice.values.shape == (11, 11)
+    explorer.controls.zoom.value = 2.0
+    assert any(state["look"] is not None for state in shown)
+
+
 def test_the_map_says_the_error_of_a_look_beside_each_number(monkeypatch: pytest.MonkeyPatch) -> None:
     from curvwidget.widgets.packing import unpack
 
