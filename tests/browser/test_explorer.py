@@ -27,6 +27,16 @@ x, y = torch.randn(80, 6), torch.randint(0, 3, (80,))
 explorer = cw.explore(cw.Objective(model, nn.functional.cross_entropy, (x, y)), resolution=21, planes=30, probes=20)
 explorer
 """
+# Each shader that the page compiles from now on: ipyvolume would compile its meshes' anew at each change.
+COUNT_SHADERS = """
+() => {
+  window.cwShaders = 0;
+  for (const { prototype } of [WebGLRenderingContext, WebGL2RenderingContext]) {
+    const compile = prototype.compileShader;
+    prototype.compileShader = function (shader) { window.cwShaders += 1; compile.call(this, shader); };
+  }
+}
+"""
 DONE = "explorer.wait(); print('all', explorer.state)"
 
 
@@ -95,8 +105,13 @@ def test_the_quickstart_goes_the_whole_way(visit: Visit, jupyter_lab: Server) ->
     lab.screenshot("quickstart-hessian-light")
 
     # back to a random plane, and the blend turns it into the Hessian's
+    lab.page.evaluate(COUNT_SHADERS)
+    surface = lab.find(".cw-explorer").locator(".cw-surface canvas").first
+    before = picture(surface).tobytes()
     lab.find(".cw-explorer").get_by_role("button", name="New random plane").click()
     expect(verdict(lab)).to_contain_text("This plane looks like a bowl", timeout=COMPUTED)
+    eventually(lambda: picture(surface).tobytes() != before)
+    assert lab.page.evaluate("() => window.cwShaders") == 0
     handle = lab.find(".cw-explorer").locator(".widget-slider", has_text="blend").locator(".noUi-handle")
     handle.focus()
     handle.press("End")
