@@ -1,9 +1,8 @@
 """XTrace: every probe serves both to find the range of A and, left out of it, to estimate what lies outside.
 
 Source: E. N. Epperly, J. A. Tropp and R. J. Webber, XTrace: Making the most of every sample in stochastic trace estimation,
-SIAM J. Matrix Anal. Appl. 45 (2024) 1 (arXiv:2301.07825), sections 2.1 to 2.4. For symmetric A everything follows from three
-small
-matrices, which grow by one row and column a probe, so that the estimate is a running one here.
+SIAM J. Matrix Anal. Appl. 45 (2024) 1 (arXiv:2301.07825), sections 2.1 to 2.4. For symmetric A everything follows from
+three small matrices, which grow by one row and column a probe, so that the estimate is a running one here.
 """
 
 from __future__ import annotations
@@ -80,49 +79,56 @@ def _run(running: RunningTrace) -> Iterator[TraceEstimate]:
     # In the basis Q: the products A·ωᵢ, the probes ωᵢ, QᵀA Q and QᵀA A Q.
     r, w, h, g = (np.zeros((count, count)) for _ in range(4))
     lengths = np.zeros(count)
-    rank = hvps = next_look = 0
-    snapshot: TraceEstimate | None = None
-    drawn = stream_products(matrix, lambda index: draw_probe(matrix, seed=running.seed, index=index), stop=count)
-    for index, (probe, product) in enumerate(drawn):
-        probes[index] = probe
-        lengths[index] = dot(probe, probe)
-        hvps += 1
-        rest, r[:rank, index], left = basis.split(product, rank)
-        w[:rank, index] = _coordinates(basis, probe, rank)
-        complete = left <= matrix.rounding * norm(product)
-        if not complete:
-            if snapshot is not None:
-                yield dataclasses.replace(snapshot, hvps=hvps)
-            r[rank, index] = left
-            basis[rank] = rest / left
-            image = (matrix @ basis[rank]).detach()
-            images[rank] = image
-            hvps += 1
-            rank += 1
-            h[:rank, rank - 1] = h[rank - 1, :rank] = _coordinates(basis, image, rank)
-            g[:rank, rank - 1] = g[rank - 1, :rank] = _coordinates(images, image, rank)
-            w[rank - 1, : index + 1] = _coordinates(probes, basis[rank - 1], index + 1)
-        last = complete or index + 1 == count
-        if snapshot is not None and index + 1 < next_look and not last:
-            snapshot = dataclasses.replace(snapshot, hvps=hvps, progress=hvps / running.limit)
-            yield snapshot
-            continue
-        next_look = index + 1 + max(1, (index + 1) // 10)
-        known, seen = slice(rank), slice(index + 1)
+
+    def look(rank: int, drawn: int, *, last: bool) -> TraceEstimate:
+        known, seen = slice(rank), slice(drawn)
         traces, squares = leave_one_out(
             r[known, seen], w[known, seen], h[known, known], g[known, known], lengths=lengths[seen], size=matrix.size
         )
-        notes = (f"The matrix has rank {rank} within rounding, so the trace is exact.",) if complete else ()
-        snapshot = running.snapshot(
+        exact = (f"The matrix has rank {rank} within rounding, so the trace is exact.",) if drawn > rank else ()
+        return running.snapshot(
             traces.estimates,
             square_samples=squares.estimates,
             covariances=(traces.covariance, squares.covariance),
-            hvps=hvps,
+            hvps=rank + drawn,
             last=last,
-            notes=notes,
+            notes=exact,
         )
-        yield snapshot
-        if last or running.reached(snapshot.stderr, index + 1):
+
+    rows = max(1, matrix.rows_at_once())
+    next_look = 0
+    snapshot: TraceEstimate | None = None
+    for first in range(0, count, rows):
+        stop, complete = min(first + rows, count), False
+        drawn = stream_products(matrix, lambda index: draw_probe(matrix, seed=running.seed, index=index), start=first, stop=stop)
+        for index, (probe, product) in enumerate(drawn, first):
+            probes[index] = probe
+            lengths[index] = dot(probe, probe)
+            rest, r[:index, index], left = basis.split(product, index)
+            w[:index, index] = _coordinates(basis, probe, index)
+            if left <= matrix.rounding * norm(product):
+                stop, complete = index, True
+                break
+            r[index, index] = left
+            basis[index] = rest / left
+        for index, (direction, image) in enumerate(stream_products(matrix, basis.__getitem__, start=first, stop=stop), first):
+            if snapshot is not None:
+                yield dataclasses.replace(snapshot, hvps=2 * index + 1)
+            rank = index + 1
+            images[index] = image
+            h[:rank, index] = h[index, :rank] = _coordinates(basis, image, rank)
+            g[:rank, index] = g[index, :rank] = _coordinates(images, image, rank)
+            w[index, :rank] = _coordinates(probes, direction, rank)
+            if snapshot is None or rank >= next_look or rank == count:
+                next_look = rank + max(1, rank // 10)
+                snapshot = look(rank, rank, last=rank == count)
+            else:
+                snapshot = dataclasses.replace(snapshot, hvps=2 * rank, progress=2 * rank / running.limit)
+            yield snapshot
+            if rank == count or running.reached(snapshot.stderr, rank):
+                return
+        if complete:
+            yield look(stop, stop + 1, last=True)
             return
 
 
