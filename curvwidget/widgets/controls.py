@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets
 
@@ -165,7 +166,7 @@ class Controls(RequestPanel[Request]):
             description="exact",
             indent=False,
             layout=ipywidgets.Layout(width="70px", flex="none"),
-            tooltip="Evaluate the loss at each point of the grid; else most points are interpolated, within a stated error",
+            tooltip="Evaluate the loss at each point, as logarithms need it; else most are interpolated, within a stated error",
         )
         self.scale = ipywidgets.Dropdown(
             options=_SCALES, description="colour", style=_LABEL, layout=_WIDE, tooltip="What is coloured"
@@ -189,6 +190,7 @@ class Controls(RequestPanel[Request]):
         )
         for control in (self.normalization, self.zoom, self.resolution, self.exact, self.blend):
             control.observe(lambda _: self._changed(), "value")
+        self.scale.observe(self._on_scale, "value")
         self.new_plane.on_click(lambda _: on_new_plane())
         rows = [control for axis in self.axes for control in (axis.source, axis.seed)]
         super().__init__(
@@ -220,6 +222,11 @@ class Controls(RequestPanel[Request]):
             self._eigenpairs = eigenpairs
             for axis in self.axes:
                 axis.offer(eigenpairs)
+
+    def _on_scale(self, change: dict[str, Any]) -> None:
+        # An error that is a small share of the range may be many times a loss near zero, which a logarithm shows.
+        if change["new"] == "log":
+            self.exact.value = True
 
     def _write(self, request: Request) -> None:
         for axis, control in zip(request.axes, self.axes, strict=True):

@@ -87,6 +87,15 @@ def test_the_picture_is_interpolated_within_a_stated_error_unless_exact_values_a
     assert explorer.request.tolerance == 0.2
 
 
+def test_logarithms_are_of_exact_values() -> None:
+    explorer = inline(saddle(), resolution=31, planes=0, probes=0, spectrum_probes=0)
+    assert not explorer.slice.exact
+    explorer.controls.scale.value = "log"
+    assert explorer.slice.exact
+    assert explorer.controls.exact.value
+    assert explorer.loss_map.scale == "log"
+
+
 def test_the_hessian_axes_show_the_saddle_and_the_verdict_says_so() -> None:
     explorer = inline()
     explorer.request = dataclasses.replace(explorer.request, axes=(EigenAxis(0), EigenAxis(-1)))
