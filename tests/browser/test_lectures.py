@@ -83,11 +83,14 @@ def check_each_tab(explorer: Locator) -> None:
     tabs, plots = explorer.locator(".cw-tabs .lm-TabBar-tab"), explorer.locator(".bqplot").filter(visible=True)
     of_tabs = {"Curvatures": 1, "Spectrum": 1, "Trace": 1, "Training": 2}  # the places of the checkpoints, and their losses
     assert tabs.all_inner_texts() == list(of_tabs)
-    pictures = set()
+    pictures, seen = set(), []
     for name, count in of_tabs.items():
         tabs.filter(has_text=name).click()
+        for plot in seen:
+            plot.wait_for_element_state("hidden")  # until then the plots of the tab before are counted
         expect(plots).to_have_count(2 + count)  # beside two profiles
         for plot in plots.all()[2:]:
             expect_marks(plot)
             pictures.add(picture(plot).tobytes())
+        seen = [plot.element_handle() for plot in plots.all()[2:]]
     assert len(pictures) == sum(of_tabs.values())
