@@ -30,6 +30,7 @@ __all__ = [
     "sentence",
     "set_ticks",
     "shorten",
+    "thin_out",
     "ticks",
 ]
 
@@ -149,6 +150,23 @@ def ticks(low: float, high: float, count: int) -> Array:
         if len(found) >= 3:
             break
     return np.asarray(found, dtype=np.float64)
+
+
+def thin_out(values: Array, letters: int) -> Array:
+    """Leave out ticks of an axis along which there is no room for what they all say.
+
+    Args:
+        values: What the ticks say, ascending.
+        letters: As many fit along the axis.
+
+    Returns:
+        Every n-th of them, as few left out as need be; two at least, where there are two.
+    """
+    for step in range(1, len(values)):
+        kept = values[::step]
+        if sum(map(len, _tick_labels(kept))) + len(kept) - 1 <= letters or len(kept) <= 2:
+            return kept
+    return values
 
 
 def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", unit: str = "", log: bool = False) -> None:

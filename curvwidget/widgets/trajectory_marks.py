@@ -11,7 +11,7 @@ from bqscales import LinearScale
 
 from curvwidget.curvature.number_words import format_number
 from curvwidget.directions import Trajectory
-from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, set_ticks, ticks
+from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, set_ticks, thin_out, ticks
 
 __all__ = ["LossMarks", "WayMarks"]
 
@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 Click = Callable[[bqplot.Mark, dict[str, Any]], None]
 
 _MARGIN = 0.08  # on every side of what is seen
+_LETTERS = 12  # along the horizontal axis, where the plot is at its narrowest
 _HEIGHT = 200
 
 
@@ -73,11 +74,11 @@ class WayMarks:
                 mark.visible = False
             return
         x, y = trajectory.coordinates.T
-        for scale, scale_axis, values in ((self._x, self._x_axis, x), (self._y, self._y_axis, y)):
-            low, high = _limits(np.append(values, 0.0))
+        for scale, values in ((self._x, x), (self._y, y)):
             with scale.hold_sync():
-                scale.min, scale.max = low, high
-            set_ticks(scale_axis, ticks(low, high, 3), name="axis 2" if scale_axis is self._y_axis else "", unit="v₂")
+                scale.min, scale.max = _limits(np.append(values, 0.0))
+        set_ticks(self._x_axis, thin_out(ticks(self._x.min, self._x.max, 3), _LETTERS))
+        set_ticks(self._y_axis, ticks(self._y.min, self._y.max, 3), name="axis 2", unit="v₂")
         rows = zip(trajectory.losses.tolist(), trajectory.distances.tolist(), strict=True)
         with self.points.hold_sync():
             self.points.names = np.array(

@@ -12,7 +12,7 @@ from bqscales import LinearScale
 
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.profiles import _KEYS
-from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, axis, set_ticks, shorten, ticks
+from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, axis, set_ticks, shorten, thin_out, ticks
 from curvwidget.widgets.trace_marks import STYLES
 
 THEME = Path(__file__).parents[2] / "js" / "src" / "theme.css"
@@ -130,3 +130,10 @@ def test_a_long_name_loses_its_middle() -> None:
     assert len(cut) == 28
     assert cut.startswith("random 1 (seed")
     assert cut.endswith("4144146)")
+
+
+def test_ticks_are_left_out_where_there_is_no_room_for_what_they_say() -> None:
+    assert thin_out(np.array([-0.005, -0.0025, 0.0]), 12).tolist() == [-0.005, 0.0]
+    assert thin_out(np.array([-1.0, 0.0, 1.0]), 12).tolist() == [-1.0, 0.0, 1.0]
+    assert thin_out(np.arange(7.0) / 10, 12).tolist() == [0.0, 0.3, 0.6]
+    assert thin_out(np.array([5.0]), 1).tolist() == [5.0]
