@@ -48,7 +48,7 @@ export function formatNumber(value: number, digits = 4): string {
   if (value === 0) return "0";
   const [mantissa = "", exponent = "0"] = value.toExponential(digits - 1).split("e");
   const power = Number(exponent);
-  if (power < -4 || power >= 6) return minus(`${mantissa}·${powerOfTen(power)}`);
+  if (power < -4 || power >= 6) return minus(`${mantissa}×${powerOfTen(power)}`);
   return minus(value.toFixed(Math.max(0, digits - 1 - power)));
 }
 

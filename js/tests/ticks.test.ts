@@ -72,8 +72,8 @@ describe("a number as text", () => {
     [-12.3456, "−12.35"],
     [12345.6, "12346"],
     [9.99996, "10.00"],
-    [1.5e-7, "1.500·10⁻⁷"],
-    [-2.5e12, "−2.500·10¹²"],
+    [1.5e-7, "1.500×10⁻⁷"],
+    [-2.5e12, "−2.500×10¹²"],
     [Number.NaN, "NaN"],
     [Infinity, "+∞"],
     [-Infinity, "−∞"],
@@ -86,7 +86,7 @@ describe("a number as text", () => {
     expect(formatCoordinate(-0.012345, 0.06)).toBe("−0.0123");
     expect(formatCoordinate(-0.0001, 2)).toBe("0.00");
     expect(formatCoordinate(123.4, 500)).toBe("123");
-    expect(formatCoordinate(2e-8, 1e-7)).toBe("2.00·10⁻⁸");
+    expect(formatCoordinate(2e-8, 1e-7)).toBe("2.00×10⁻⁸");
   });
 });
 
