@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
 
 
 @pytest.fixture(scope="session", autouse=True)
 def two_threads() -> None:
-    """Let torch use two threads at most: the tests run beside other work, and small problems gain nothing from more."""
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    """Let torch use two threads at most, and no more than it was given: processes side by side would wait for one another's."""
+    torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
 @pytest.fixture(autouse=True)
