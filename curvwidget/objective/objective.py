@@ -282,9 +282,9 @@ class Objective:
     def hvp(self, vectors: Tensor, theta: Tensor | None = None) -> Tensor:
         """Multiply the Hessian with vectors, by double backward.
 
-        At the objective's own θ the graph of the gradient is kept between calls, where it fits the memory budget. Upon the first
-        block of at least four vectors it is measured whether several are faster at once than one by one, which changes rounding
-        alone; `ways` says what is done. The environment variables ``CURVWIDGET_MEMORY`` (bytes, or such as ``512MB``) and
+        At the objective's own θ the graph of the gradient is kept between calls, where it fits the memory budget. Its walks are
+        recorded after some of them, and upon the first block of at least four vectors it is measured whether several are faster at
+        once than one by one: both change rounding alone, and `ways` says what is done. The environment variables ``CURVWIDGET_MEMORY`` (bytes, or such as ``512MB``) and
         ``CURVWIDGET_PLAIN=1`` (a graph for each call, vectors one by one), read when an objective is built, set both.
 
         Args:
@@ -318,12 +318,16 @@ class Objective:
         there = self if theta is None else self._sibling(self._as_points("theta", theta, ndim=1))
         return SymmetricOperator(
             size=self.n_parameters,
-            matmat=there.hvp,
+            matmat=there._one_of_many,
             dtype=self.dtype,
             device=self.device,
             blocks={block.name: block.slice for block in self.blocks},
             rows_at_once=there._rows_at_once,
         )
+
+    def _one_of_many(self, vectors: Tensor) -> Tensor:
+        self._products.expect_many()
+        return self.hvp(vectors)
 
     def _rows_at_once(self) -> int:
         with torch.inference_mode(False):

@@ -1,21 +1,34 @@
-"""Products with the Hessian at one point."""
+"""Products with the Hessian at one point.
+
+The graph of the gradient is kept and walked once a product. Where many products follow, the operations of a walk are recorded, if
+memory allows, and done without the graph: nothing of the model is touched any more then, and no other thread has to wait for it.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from curvwidget._interrupt import checkpoint
 from curvwidget.objective.derivatives import GradientGraph, explained, graph_of_gradient, graph_product, graph_products
-from curvwidget.objective.graph_memory import graphs_fit, vectors_within_budget
+from curvwidget.objective.graph_memory import graphs_fit, records_fit, vectors_within_budget
+from curvwidget.objective.recorded_walk import RecordedWalk, record_walk
+from curvwidget.objective.recording import NotRecordableError
 from curvwidget.objective.risk import Risk
 from curvwidget.objective.ways import FEWEST_AT_ONCE, clock
 
 __all__ = ["HessianProducts"]
 
+Multiply = Callable[[Tensor], Tensor]
+
 _HOLD_SECONDS = 0.02  # that the model is kept from other threads at a time, or one product's where that takes longer
+_WALKS = 8  # of a graph, before they are recorded: that takes as long as some five to twenty of them
 
 
 class HessianProducts:
@@ -23,6 +36,7 @@ class HessianProducts:
 
     Attributes:
         graphs: The graphs that are kept, by the index of their term.
+        records: What took their place, likewise.
     """
 
     def __init__(self, risk: Risk, theta: Tensor, *, repeated: bool) -> None:
@@ -36,7 +50,14 @@ class HessianProducts:
         self._risk = risk
         self._theta = theta
         self._repeated = repeated
+        self._walks: Counter[int] = Counter()
+        self._many = False
         self.graphs: dict[int, GradientGraph] = {}
+        self.records: dict[int, RecordedWalk] = {}
+
+    def expect_many(self) -> None:
+        """Record from the next walk on: an estimate of many products is then computed in one way, however often it is taken up."""
+        self._many = True
 
     def of(self, vectors: Tensor) -> Tensor:
         """Multiply vectors.
@@ -49,20 +70,19 @@ class HessianProducts:
         Returns:
             H(θ)·v of each, ``(k, N)``.
         """
-        risk = self._risk
         if len(vectors) >= FEWEST_AT_ONCE:
             self.rows_at_once()
-        if len(risk.weights) == len(vectors) == 1:
+        weights = self._risk.weights
+        if len(weights) == len(vectors) == 1:
             checkpoint()
-            graph = self._graph(0)
-            with risk.held(self._theta.device, order=2), explained("second"):
-                risk.place(self._theta)
-                return self._walk(graph, vectors[0]).unsqueeze(0)
+            multiply, held = self._multiplier(0, 1)
+            with held():
+                return multiply(vectors[0]).unsqueeze(0)
         total = torch.zeros_like(vectors)
-        for index, weight in enumerate(risk.weights):
+        for index, weight in enumerate(weights):
             if len(vectors):
                 checkpoint()
-                self._add(self._graph(index), vectors, weight, total)
+                self._add(index, vectors, weight, total)
         return total
 
     def rows_at_once(self) -> int:
@@ -74,45 +94,85 @@ class HessianProducts:
         risk, ways = self._risk, self._risk.ways
         if ways.at_once is None:
             checkpoint()
-            with (
-                risk.held(self._theta.device, order=2),
-                explained("second"),
-            ):  # or the waiting for another thread would be measured
-                known = 0 in self.graphs
+            with self._held():  # or the waiting for another thread would be measured
+                known = 0 in self.graphs or 0 in self.records
                 self._keeps()
                 began = clock(self._theta.device)
-                graph = self._graph(0)
+                graph = None if known else self._graph(0)
                 built_in = 0.0 if known else clock(self._theta.device) - began
                 if ways.at_once is None:  # no other thread has measured meanwhile
+                    self.expect_many()
+                    multiply = self._record(0, 1) or partial(self._walk, graph or self._graph(0))
                     risk.place(self._theta)
                     ways.choose(
-                        lambda vectors: self._walk(graph, vectors[0] if len(vectors) == 1 else vectors).view(len(vectors), -1),
+                        lambda vectors: multiply(vectors[0] if len(vectors) == 1 else vectors).view(len(vectors), -1),
                         self._theta,
                         built_in=built_in,
                         most=lambda: vectors_within_budget(risk, self._theta, ways.budget),
                     )
         return ways.at_once or 1
 
-    def _add(self, graph: GradientGraph, vectors: Tensor, weight: float, total: Tensor) -> None:
+    def _add(self, index: int, vectors: Tensor, weight: float, total: Tensor) -> None:
         # Add w·H_b·v to the total.
-        rows = self._risk.ways.at_once or 1
         count, done = len(vectors), 0
+        multiply, held = self._multiplier(index, count)
+        rows = self._risk.ways.at_once or 1
         while done < count:
             checkpoint()  # not while the model is held: whoever waits for it need not wait for that
-            with self._risk.held(self._theta.device, order=2), explained("second"):
-                self._risk.place(self._theta)
+            with held():
                 began = time.perf_counter()
                 while done < count and time.perf_counter() - began < _HOLD_SECONDS:
                     step = rows if count - done >= FEWEST_AT_ONCE else 1
                     part = done if step == 1 else slice(done, done + step)
-                    total[part].add_(self._walk(graph, vectors[part]), alpha=weight)
+                    total[part].add_(multiply(vectors[part]), alpha=weight)
                     done += step
 
+    def _multiplier(self, index: int, count: int) -> tuple[Multiply, Callable[[], AbstractContextManager[None]]]:
+        # What multiplies one vector (N,) or several (k, N), so many in all, and what has to be held meanwhile.
+        if (found := self._record(index, count)) is not None:
+            return found, nullcontext
+        return partial(self._walk, self._graph(index)), self._held
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        # Activation checkpointing runs parts of the forward pass a second time: θ has to be in the model.
+        with self._risk.held(self._theta.device, order=2), explained("second"):
+            self._risk.place(self._theta)
+            yield
+
     def _walk(self, graph: GradientGraph, vectors: Tensor) -> Tensor:
-        # Within `held`, θ in the model: activation checkpointing runs parts of the forward pass a second time. One vector (N,) or
-        # several (k, N).
         with self._risk.quiet(self._theta.device):
             return (graph_product if vectors.ndim == 1 else graph_products)(self._risk, graph, vectors)
+
+    def _record(self, index: int, count: int) -> RecordedWalk | None:
+        # The record of a term's walk, where there is one, or so many walks more make one worth its while.
+        found = self.records.get(index)
+        if found is not None and not found.current:
+            found = self.records.pop(index)
+            return None
+        if found is not None or self._risk.ways.records is False or not self._repeated:
+            return found
+        self._walks[index] += count
+        if self._walks[index] <= _WALKS and not self._many:
+            return None
+        with self._held():
+            return self._recorded(index)
+
+    def _recorded(self, index: int) -> RecordedWalk | None:
+        ways = self._risk.ways
+        if index not in self.records:  # no other thread has recorded meanwhile
+            graph = self._graph(index)
+            if ways.records is None:
+                ways.records = bool(self._keeps()) and records_fit(self._risk, self._theta, ways.budget)
+            if ways.records:
+                self._risk.place(self._theta)
+                try:
+                    self.records[index] = record_walk(partial(self._walk, graph), self._theta, graph.leaves)
+                except NotRecordableError as error:
+                    ways.records, ways.no_record = False, str(error)
+                else:
+                    self.graphs.pop(index, None)
+        return self.records.get(index)
 
     def _graph(self, index: int) -> GradientGraph:
         graph = self.graphs.get(index)

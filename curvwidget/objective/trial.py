@@ -1,4 +1,4 @@
-"""What a faster way to a loss is tried with before it is believed."""
+"""What a faster way to a loss or its products is tried with before it is believed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["FAILURES", "LOSS_TOLERANCE", "trial_steps"]
+__all__ = ["FAILURES", "LOSS_TOLERANCE", "PRODUCT_TOLERANCE", "trial_steps"]
 
 # A loss has passed all layers, each of which makes more of the rounding of those before it.
 LOSS_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
+PRODUCT_TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-4}
+"""Of a product's norm, ‖difference‖."""
 FAILURES = (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError, ArithmeticError)
 """What a model may raise where it is called in a way that its author did not think of."""
 _STEP = 0.05  # of ‖θ‖, or of 1 near θ = 0

@@ -1,6 +1,7 @@
 """In which way the products of one loss's Hessian are computed, chosen once.
 
-The graph of the gradient is kept where it fits the memory budget, and walked once a product. One walk may take several vectors:
+The graph of the gradient is kept where it fits the memory budget, and walked once a product; its operations are recorded where
+that fits, too. One walk may take several vectors:
 that is up to six times as fast where a walk costs mostly its bookkeeping (nets of some thousand parameters on some hundred
 samples) and slower where it costs arithmetic. Which it is, is measured.
 """
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from curvwidget.objective.trial import PRODUCT_TOLERANCE
+
 __all__ = ["FEWEST_AT_ONCE", "Ways", "clock"]
 
 Product = Callable[[Tensor], Tensor]
@@ -22,11 +25,10 @@ Product = Callable[[Tensor], Tensor]
 _AT_ONCE = (4, 16)  # vectors that one walk is tried with
 FEWEST_AT_ONCE = _AT_ONCE[0]
 """Fewer vectors than these never gain by a common walk."""
-_SLOW = 0.005  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
+_SLOW = 0.02  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
 _HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
 _GAIN, _LOSS = 0.95, 1.2  # of the time: what a common walk is chosen at, and what a larger one is not tried at
 _RUNS, _ENOUGH = 5, 0.2  # of each; two where they take so many seconds
-_AGREE = {torch.float64: 1e-11, torch.float32: 1e-4}  # ‖difference‖ over ‖product‖
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Ways:
         plain: Whether the user wants the plain way: a graph for each call, a walk for each vector.
         budget: Bytes that a product may take beyond model, data and vectors.
         keeps_graphs: Whether the graphs of the gradient are kept; None as long as nobody needed to know.
+        records: Whether walks that are done again and again are recorded; None as long as there were too few of them.
+        no_record: Why not, in words, where memory is not the reason.
         at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
         reason: Why, in words.
     """
@@ -44,13 +48,15 @@ class Ways:
     plain: bool
     budget: int
     keeps_graphs: bool | None = None
+    records: bool | None = None
+    no_record: str = ""
     at_once: int | None = None
     reason: str = ""
 
     def __post_init__(self) -> None:
         """Leave nothing to choose where the plain way is wanted."""
         if self.plain:
-            self.keeps_graphs, self.at_once, self.reason = False, 1, "CURVWIDGET_PLAIN is set"
+            self.keeps_graphs, self.records, self.at_once, self.reason = False, False, 1, "CURVWIDGET_PLAIN is set"
 
     def choose(self, walk: Product, theta: Tensor, *, built_in: float, most: Callable[[], int]) -> None:
         """Measure how many vectors one walk should take.
@@ -82,7 +88,7 @@ class Ways:
             except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:  # no rule for an operation
                 self._settle(1, f"a common walk fails: {str(error).partition(chr(10))[0][:80]}")
                 return
-            if not bool((products[0] - truth[0]).norm() <= _AGREE[theta.dtype] * truth.norm()):
+            if not bool((products[0] - truth[0]).norm() <= PRODUCT_TOLERANCE[theta.dtype] * truth.norm()):
                 self._settle(1, "a common walk gives other products")
                 return
             if seconds / count <= _GAIN * fastest:
@@ -100,6 +106,10 @@ class Ways:
             kept = "graphs not needed so far"
         else:
             kept = "graphs of the gradient kept" if self.keeps_graphs else "a graph of the gradient for each call"
+            if self.records:
+                kept += " until their walks are recorded"
+            elif self.no_record:
+                kept += f", not recorded ({self.no_record})"
         if self.at_once is None:
             walked = "vectors at once not measured so far"
         else:

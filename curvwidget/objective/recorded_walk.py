@@ -1,0 +1,90 @@
+"""One term's products with vectors, as a list of operations that needs no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from curvwidget.objective.recording import NotRecordableError, Recorded, record
+from curvwidget.objective.trial import FAILURES, PRODUCT_TOLERANCE
+
+__all__ = ["RecordedWalk", "record_walk"]
+
+Walk = Callable[[Tensor], Tensor]
+
+
+class RecordedWalk:
+    """v ↦ H_b(θ)·v by the operations of a walk that was recorded.
+
+    It owns what it needs of θ and touches nothing of the model, so that any number of threads may use it at the same time.
+    """
+
+    def __init__(self, recorded: Recorded, device: torch.device) -> None:
+        """Hold the operations.
+
+        Args:
+            recorded: Takes a vector ``(N,)``.
+            device: Where they compute.
+        """
+        self._recorded = recorded
+        self._device = device.type
+        self._versions = [tensor._version for tensor in recorded.constants]
+
+    @property
+    def constants(self) -> tuple[Tensor, ...]:
+        """What the operations need beside the vector."""
+        return self._recorded.constants
+
+    @property
+    def current(self) -> bool:
+        """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
+        return all(tensor._version == version for tensor, version in zip(self.constants, self._versions, strict=True))
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """Multiply.
+
+        Args:
+            vectors: ``(N,)``, or several ``(k, N)``.
+
+        Returns:
+            The products, of the same shape.
+        """
+        with torch.no_grad(), torch.autocast(self._device, enabled=False):
+            return (self._recorded if vectors.ndim == 1 else self._recorded.several)(vectors)
+
+
+def record_walk(walk: Walk, theta: Tensor, leaves: Iterable[Tensor]) -> RecordedWalk:
+    """Record a walk of a graph, and see that the record gives the same products.
+
+    Args:
+        walk: Maps a vector ``(N,)`` to its product.
+        theta: Says how long vectors are, in which dtype and where.
+        leaves: Where θ stands: other points will be written there, so that what is needed of it is copied.
+
+    Returns:
+        The record.
+
+    Raises:
+        NotRecordableError: If there can be none, or it gives something else.
+    """
+    memory = {leaf.untyped_storage().data_ptr() for leaf in leaves}
+
+    def own(tensor: Tensor) -> Tensor:
+        strided = tensor.layout is torch.strided
+        return tensor.clone() if strided and tensor.untyped_storage().data_ptr() in memory else tensor
+
+    generator = torch.Generator().manual_seed(0)
+    tried, other = (torch.randn(len(theta), generator=generator, dtype=torch.float64).to(theta) for _ in range(2))
+    try:
+        found = RecordedWalk(record(walk, (tried,), own=own), theta.device)
+        truth = walk(other)
+        products = [found(other) for _ in range(2)]  # a second time: whatever wrote to a constant has done so by then
+    except NotRecordableError:
+        raise
+    except FAILURES as error:
+        raise NotRecordableError(str(error).partition("\n")[0][:80]) from error
+    if not all(bool((product - truth).norm() <= PRODUCT_TOLERANCE[theta.dtype] * truth.norm()) for product in products):
+        raise NotRecordableError("other products")
+    return found

@@ -1,0 +1,196 @@
+"""The operations by which a function of tensors was computed once, to be done again for other numbers.
+
+A walk of a graph by autograd does the same operations for each vector, among them many that depend on no vector: masks and slopes
+of activations, transposed weights, sums of what does not change. Written down while it is walked once, the walk becomes a list of
+operations on the vector and on constants, which is shorter and called without autograd's bookkeeping.
+
+Which operations follow from which numbers is taken to be the same for all of them. Where a function looks at a number, the record
+is refused; whoever uses one compares it with the function at other numbers first.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from curvwidget.objective.rewriting import SHAPE, VALUE, join_products, simplify
+
+__all__ = ["NotRecordableError", "Recorded", "record"]
+
+_aten = torch.ops.aten
+_LOOKS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
+_SHAPE_ALONE = {_aten.zeros_like.default, _aten.ones_like.default, _aten.new_zeros.default, _aten.new_ones.default}
+_SAME = {_aten.detach.default, _aten.alias.default}
+
+
+class NotRecordableError(RuntimeError):
+    """Raised for a function whose operations are not the same for all numbers, or whose record computes something else."""
+
+
+def _called(graph: fx.Graph) -> Callable[..., Tensor]:
+    forward: Callable[..., Tensor] = fx.GraphModule(torch.nn.Module(), graph).forward
+    return forward
+
+
+class Recorded:
+    """A function of tensors, as a list of operations.
+
+    Attributes:
+        constants: What the operations need beside their arguments.
+    """
+
+    def __init__(self, graph: fx.Graph, constants: tuple[Tensor, ...]) -> None:
+        """Compile a list of operations.
+
+        Args:
+            graph: Takes the arguments and, last, the constants; changed.
+            constants: Them.
+        """
+        self.constants = constants
+        several = copy.deepcopy(graph)
+        for node in several.find_nodes(op="call_function", target=_aten.view.default):
+            node.target = _aten.reshape.default  # a dimension in front may lie anywhere in memory
+        self._several = _called(several)
+        join_products(graph)
+        self._one = _called(graph)
+
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        """Compute.
+
+        Args:
+            arguments: Of the shapes, dtypes and devices that it was recorded for.
+
+        Returns:
+            What the function gives, up to rounding.
+        """
+        return self._one(*arguments, self.constants)
+
+    def several(self, *arguments: Tensor) -> Tensor:
+        """Compute for several arguments, by one call of each operation.
+
+        Args:
+            arguments: As for one, with a dimension more in front.
+
+        Returns:
+            What the function gives for each.
+        """
+        return torch.func.vmap(lambda *single: self._several(*single, self.constants))(*arguments)
+
+
+def record(
+    function: Callable[..., Tensor], arguments: Sequence[Tensor], *, own: Callable[[Tensor], Tensor] = lambda tensor: tensor
+) -> Recorded:
+    """Write down how a function computes, by calling it once.
+
+    Args:
+        function: Maps tensors to a tensor.
+        arguments: What it is called with.
+        own: Returns what is kept in place of a constant: itself or, of one that others will write to, a copy.
+
+    Returns:
+        The function as a list of operations.
+
+    Raises:
+        NotRecordableError: If the operations depend on numbers, or the result depends on no argument.
+    """
+    recorder = _Recorder(arguments)
+    with recorder:
+        result = function(*arguments)
+    output = recorder.nodes.get(result)
+    if output is None:
+        raise NotRecordableError("the result does not depend on the arguments")
+    recorder.graph.output(output)
+    simplify(recorder.graph, recorder.constant)
+    return _compiled(recorder.graph, own)
+
+
+# Constants get their final places, and the numbers that the graph was simplified by are let go.
+def _compiled(graph: fx.Graph, own: Callable[[Tensor], Tensor]) -> Recorded:
+    constants: list[Tensor] = []
+    *_, held = graph.find_nodes(op="placeholder")
+    for node in graph.nodes:
+        value = node.meta.pop(VALUE, None)
+        if value is not None:
+            node.args = (held, len(constants))
+            constants.append(own(value))
+    return Recorded(graph, tuple(constants))
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    # Sees each operation below autograd. A tensor that depends on an argument has a node; any other is a constant.
+
+    def __init__(self, arguments: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph = fx.Graph()
+        # By weak references, or what the function lets go would stay in memory.
+        self.nodes: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
+        self._constants: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
+        for index, argument in enumerate(arguments):
+            self._name(argument, self.graph.placeholder(f"argument_{index}"))
+        self._held = self.graph.placeholder("constants")
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        depends = any(isinstance(leaf, Tensor) and leaf in self.nodes for leaf in tree_leaves((args, kwargs)))
+        if not depends or func in _SHAPE_ALONE:
+            return func(*args, **kwargs)
+        if not _LOOKS.isdisjoint(func.tags):
+            raise NotRecordableError(f"{func} looks at numbers or draws some")
+        arguments = tree_map(self._node, args), tree_map(self._node, kwargs)
+        recorded = _without_writing(func)
+        if recorded is not func and args[0] not in self.nodes:  # written to: a constant no more
+            arguments = (self.constant(args[0].clone()), *arguments[0][1:]), arguments[1]
+        result = func(*args, **kwargs)
+        if func in _SAME:
+            self._name(result, self.nodes[args[0]])
+            return result
+        node = self.graph.call_function(recorded, *arguments)
+        if isinstance(result, Tensor):
+            self._name(result, node)
+        else:
+            for index, part in enumerate(result):
+                if isinstance(part, Tensor):
+                    self._name(part, self.graph.call_function(operator.getitem, (node, index)))
+                elif part is not None:
+                    raise NotRecordableError(f"{func} gives what is no tensor")
+        return result
+
+    def constant(self, value: Tensor) -> fx.Node:
+        # A new node, at the graph's place of insertion.
+        node = self.graph.call_function(operator.getitem, (self._held, 0))
+        node.meta[VALUE], node.meta[SHAPE] = value, value.shape
+        return node
+
+    def _node(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        if leaf in self.nodes:
+            return self.nodes[leaf]
+        if leaf not in self._constants:
+            self._constants[leaf] = self.constant(leaf)
+        return self._constants[leaf]
+
+    def _name(self, tensor: Tensor, node: fx.Node) -> None:
+        self.nodes[tensor] = node
+        node.meta[SHAPE] = tensor.shape
+
+
+# The operation that gives what another one writes into its first argument.
+def _without_writing(func: Any) -> Any:
+    if not func._schema.is_mutable:
+        return func
+    name = func._schema.name.partition("::")[2]
+    other = getattr(getattr(_aten, name[:-1], None), func._overloadname, None) if name.endswith("_") else None
+    if other is None or other._schema.is_mutable:
+        raise NotRecordableError(f"{func} writes to its arguments")
+    return other

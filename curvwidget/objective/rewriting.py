@@ -1,0 +1,225 @@
+"""Shorter lists of operations that compute the same.
+
+What autograd's formulas leave behind: the same numbers computed several times, transposes of transposes, sums with zeros, factors
+one by one, a matrix product and its sum with another one as two operations, and the gradient of a convolution's weight as a
+convolution with a kernel as large as an image, which libraries are not made for.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+__all__ = ["SHAPE", "VALUE", "join_products", "simplify"]
+
+SHAPE = "shape"
+"""Of what a node gives, in its ``meta``."""
+VALUE = "value"
+"""What a constant is, in its ``meta``; other nodes have none."""
+
+_aten = torch.ops.aten
+Constant = Callable[[Tensor], fx.Node]
+
+# Whose results are memory of their own, to which a sum may be added.
+_FRESH = {
+    _aten.mm.default,
+    _aten.addmm.default,
+    _aten.addmm_.default,
+    _aten.mul.Tensor,
+    _aten.sub.Tensor,
+    _aten.tanh_backward.default,
+    _aten.threshold_backward.default,
+}
+
+
+def simplify(graph: fx.Graph, constant: Constant) -> None:
+    """Rewrite a list of operations, so that `torch.func.vmap` takes each of them as before.
+
+    Args:
+        graph: The operations, each node with its `SHAPE`; changed.
+        constant: Makes a node of a constant.
+    """
+    seen: dict[Any, fx.Node] = {}
+    for node in _each(graph):
+        if VALUE in node.meta:
+            continue
+        for rule in (_sum_with_zero, _twice_transposed, _twice_viewed, _sum_of_transposed):
+            if (other := rule(graph, node)) is not None:
+                _put(node, other)
+                break
+        else:
+            _factors_at_once(graph, node, constant)
+            _transposed_gradient_of_weight(graph, node, constant)
+        _once(node, seen)
+    graph.eliminate_dead_code()
+
+
+def join_products(graph: fx.Graph) -> None:
+    """Make one operation of each product and the sum that it goes into, for which `torch.func.vmap` has no rule.
+
+    Args:
+        graph: The operations; changed.
+    """
+    for node in _each(graph):
+        _sum_with_product(graph, node)
+    graph.eliminate_dead_code()
+
+
+# The nodes that there are now; those before the one at hand are rewritten already.
+def _each(graph: fx.Graph) -> Iterator[fx.Node]:
+    for node in list(graph.nodes):
+        if node.op == "call_function":
+            with graph.inserting_before(node):
+                yield node
+
+
+def _put(node: fx.Node, other: fx.Node) -> None:
+    other.meta.setdefault(SHAPE, node.meta.get(SHAPE))
+    node.replace_all_uses_with(other)
+
+
+# The same operation on the same numbers is done once.
+def _once(node: fx.Node, seen: dict[Any, fx.Node]) -> None:
+    if node.users:
+        key = repr((str(node.target), node.args, node.kwargs))
+        first = seen.setdefault(key, node)
+        if first is not node:
+            node.replace_all_uses_with(first)
+
+
+def _call(graph: fx.Graph, target: Any, *args: Any, shape: torch.Size | None = None) -> fx.Node:
+    node = graph.call_function(target, args)
+    if shape is not None:
+        node.meta[SHAPE] = shape
+    return node
+
+
+# a + b of two tensors of one shape.
+def _summands(node: fx.Node) -> tuple[fx.Node, fx.Node] | None:
+    if node.target is not _aten.add.Tensor or node.kwargs:
+        return None
+    first, second = node.args
+    return (first, second) if isinstance(first, fx.Node) and isinstance(second, fx.Node) else None
+
+
+# x + 0 → x
+def _sum_with_zero(_: fx.Graph, node: fx.Node) -> fx.Node | None:
+    if summands := _summands(node):
+        for one, other in (summands, summands[::-1]):
+            value = other.meta.get(VALUE)
+            if value is not None and one.meta.get(SHAPE) == node.meta[SHAPE] and not bool(value.any()):
+                return one
+    return None
+
+
+# (xᵀ)ᵀ → x
+def _twice_transposed(_: fx.Graph, node: fx.Node) -> fx.Node | None:
+    if node.target in (_aten.t.default, _aten.transpose.int):
+        inner = node.args[0]
+        if isinstance(inner, fx.Node) and inner.target is node.target and inner.args[1:] == node.args[1:]:
+            return inner.args[0] if isinstance(inner.args[0], fx.Node) else None
+    return None
+
+
+# x in one shape, then in another
+def _twice_viewed(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
+    if node.target is not _aten.view.default:
+        return None
+    inner, shape = node.args
+    assert isinstance(inner, fx.Node)
+    if inner.meta.get(SHAPE) == node.meta[SHAPE]:
+        return inner
+    return _call(graph, _aten.view.default, inner.args[0], shape) if inner.target is _aten.view.default else None
+
+
+# xᵀ + yᵀ → (x + y)ᵀ, so that two products are summed as such
+def _sum_of_transposed(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
+    summands = _summands(node)
+    if not summands or any(summand.target is not _aten.t.default for summand in summands):
+        return None
+    (first, *_), (second, *_) = summands[0].args, summands[1].args
+    assert isinstance(first, fx.Node)
+    return _call(graph, _aten.t.default, _call(graph, _aten.add.Tensor, first, second, shape=first.meta.get(SHAPE)))
+
+
+# (x·b)·c → x·(b·c)
+def _factors_at_once(graph: fx.Graph, node: fx.Node, constant: Constant) -> None:
+    outer = _factor(node)
+    inner = _factor(outer[0]) if outer else None
+    if not outer or not inner:
+        return
+    factor = outer[1] * inner[1]
+    if isinstance(factor, Tensor):
+        _put(node, _call(graph, _aten.mul.Tensor, inner[0], constant(factor)))
+    else:
+        _put(node, _call(graph, _aten.mul.Scalar, inner[0], factor))
+
+
+# x and c of x·c, for a constant c.
+def _factor(node: fx.Node) -> tuple[fx.Node, Tensor | float] | None:
+    if node.target in (_aten.mul.Scalar, _aten.div.Scalar):
+        one, number = node.args
+        assert isinstance(one, fx.Node)
+        assert isinstance(number, int | float)
+        return one, 1 / number if node.target is _aten.div.Scalar else number
+    if node.target is _aten.mul.Tensor:
+        for one, other in (node.args, node.args[::-1]):
+            if isinstance(one, fx.Node) and isinstance(other, fx.Node) and VALUE in other.meta:
+                return one, other.meta[VALUE]
+    return None
+
+
+# ∂L/∂w of a convolution, where autograd convolves the image with ∂L/∂y, both with channels and samples exchanged.
+def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node, constant: Constant) -> None:
+    if node.target is not _aten.transpose.int or node.args[1:] != (0, 1):
+        return
+    source = node.args[0]
+    while isinstance(source, fx.Node) and source.target is _aten.slice.Tensor:  # a stride leaves rows that no weight has
+        source = source.args[0]
+    if not isinstance(source, fx.Node) or source.target is not _aten.convolution.default:
+        return
+    arguments: Any = source.args
+    image, kernel, bias, stride, padding, dilation, transposed, _, groups = arguments
+    known = next((one.meta[VALUE] for one in (image, kernel) if VALUE in one.meta), None)
+    if transposed or groups != 1 or bias is not None or known is None:
+        return
+    weight = constant(known.new_zeros(node.meta[SHAPE]))  # which only says its shape
+    parts = _call(
+        graph,
+        _aten.convolution_backward.default,
+        *(_exchanged(graph, kernel, constant), _exchanged(graph, image, constant), weight),
+        *(None, dilation, padding, stride, False, [0] * len(padding), 1, [False, True, False]),
+    )
+    _put(node, _call(graph, operator.getitem, parts, 1))
+
+
+def _exchanged(graph: fx.Graph, node: fx.Node, constant: Constant) -> fx.Node:
+    if VALUE in node.meta:
+        return constant(node.meta[VALUE].transpose(0, 1))
+    if node.target is _aten.transpose.int and node.args[1:] == (0, 1) and isinstance(node.args[0], fx.Node):
+        return node.args[0]
+    return _call(graph, _aten.transpose.int, node, 0, 1)
+
+
+# x + a·b → one operation, into x where nobody else reads that
+def _sum_with_product(graph: fx.Graph, node: fx.Node) -> None:
+    summands = _summands(node)
+    if not summands:
+        return
+    for one, product in (summands, summands[::-1]):
+        if product.target is not _aten.mm.default or len(product.users) > 1:
+            continue
+        if one.target is _aten.expand.default and isinstance(one.args[0], fx.Node) and len(one.args[0].meta[SHAPE]) == 2:
+            target, base = _aten.addmm.default, one.args[0]  # a bias, the same for all rows
+        elif one.target in _FRESH and len(one.users) == 1 and one.meta.get(SHAPE) == node.meta[SHAPE]:
+            target, base = _aten.addmm_.default, one
+        else:
+            continue
+        _put(node, _call(graph, target, base, *product.args))
+        graph.erase_node(node)
+        graph.erase_node(product)
+        return
