@@ -71,6 +71,7 @@ class HessianProducts:
             H(θ)·v of each, ``(k, N)``.
         """
         if len(vectors) >= FEWEST_AT_ONCE:
+            self.expect_many()
             self.rows_at_once()
         weights = self._risk.weights
         if len(weights) == len(vectors) == 1:

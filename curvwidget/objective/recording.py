@@ -120,7 +120,7 @@ def _compiled(graph: fx.Graph, own: Callable[[Tensor], Tensor]) -> Recorded:
         value = node.meta.pop(VALUE, None)
         if value is not None:
             node.args = (held, len(constants))
-            constants.append(own(value))
+            constants.append(own(value.detach()))  # or a graph that it came from would stay in memory
     return Recorded(graph, tuple(constants))
 
 
