@@ -21,9 +21,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from curvwidget.objective.rewriting import SHAPE, VALUE, join_products, simplify
+from curvwidget.objective.rewriting import SHAPE, VALUE, constant, join_products, simplify
 
-__all__ = ["NotRecordableError", "Recorded", "record"]
+__all__ = ["NotRecordableError", "Recorded", "compiled", "record", "settle", "trace"]
 
 _aten = torch.ops.aten
 _LOOKS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
@@ -33,11 +33,6 @@ _SAME = {_aten.detach.default, _aten.alias.default}
 
 class NotRecordableError(RuntimeError):
     """Raised for a function whose operations are not the same for all numbers, or whose record computes something else."""
-
-
-def _called(graph: fx.Graph) -> Callable[..., Tensor]:
-    forward: Callable[..., Tensor] = fx.GraphModule(torch.nn.Module(), graph).forward
-    return forward
 
 
 class Recorded:
@@ -58,9 +53,9 @@ class Recorded:
         several = copy.deepcopy(graph)
         for node in several.find_nodes(op="call_function", target=_aten.view.default):
             node.target = _aten.reshape.default  # a dimension in front may lie anywhere in memory
-        self._several = _called(several)
+        self._several = compiled(several)
         join_products(graph)
-        self._one = _called(graph)
+        self._one = compiled(graph)
 
     def __call__(self, *arguments: Tensor) -> Tensor:
         """Compute.
@@ -88,7 +83,9 @@ class Recorded:
 def record(
     function: Callable[..., Tensor], arguments: Sequence[Tensor], *, own: Callable[[Tensor], Tensor] = lambda tensor: tensor
 ) -> Recorded:
-    """Write down how a function computes, by calling it once.
+    """Write down how a function computes, by calling it once, and make the list shorter.
+
+    A `NotRecordableError` says where that cannot be, as for `trace`.
 
     Args:
         function: Maps tensors to a tensor.
@@ -97,6 +94,21 @@ def record(
 
     Returns:
         The function as a list of operations.
+    """
+    graph = trace(function, arguments)
+    simplify(graph)
+    return Recorded(graph, settle(graph, own))
+
+
+def trace(function: Callable[..., Tensor], arguments: Sequence[Tensor]) -> fx.Graph:
+    """Write down how a function computes, by calling it once.
+
+    Args:
+        function: Maps tensors to a tensor.
+        arguments: What it is called with.
+
+    Returns:
+        The operations: they take the arguments and, last, constants, which have their `VALUE` in ``meta`` until they are settled.
 
     Raises:
         NotRecordableError: If the operations depend on numbers, or the result depends on no argument.
@@ -108,20 +120,39 @@ def record(
     if output is None:
         raise NotRecordableError("the result does not depend on the arguments")
     recorder.graph.output(output)
-    simplify(recorder.graph, recorder.constant)
-    return _compiled(recorder.graph, own)
+    return recorder.graph
 
 
-# Constants get their final places, and the numbers that the graph was simplified by are let go.
-def _compiled(graph: fx.Graph, own: Callable[[Tensor], Tensor]) -> Recorded:
+def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+    """Give constants their final places, and let go the numbers that a graph was simplified by.
+
+    Args:
+        graph: As from `trace`; changed.
+        own: As for `record`.
+
+    Returns:
+        The constants, the last argument of what is compiled.
+    """
     constants: list[Tensor] = []
-    *_, held = graph.find_nodes(op="placeholder")
     for node in graph.nodes:
         value = node.meta.pop(VALUE, None)
         if value is not None:
-            node.args = (held, len(constants))
+            node.args = (node.args[0], len(constants))
             constants.append(own(value.detach()))  # or a graph that it came from would stay in memory
-    return Recorded(graph, tuple(constants))
+    return tuple(constants)
+
+
+def compiled(graph: fx.Graph) -> Callable[..., Tensor]:
+    """Make a function of a list of operations.
+
+    Args:
+        graph: The operations.
+
+    Returns:
+        A function of the graph's arguments.
+    """
+    forward: Callable[..., Tensor] = fx.GraphModule(torch.nn.Module(), graph).forward
+    return forward
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -135,7 +166,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._constants: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
         for index, argument in enumerate(arguments):
             self._name(argument, self.graph.placeholder(f"argument_{index}"))
-        self._held = self.graph.placeholder("constants")
+        self.graph.placeholder("constants")
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -149,7 +180,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         arguments = tree_map(self._node, args), tree_map(self._node, kwargs)
         recorded = _without_writing(func)
         if recorded is not func and args[0] not in self.nodes:  # written to: a constant no more
-            arguments = (self.constant(args[0].clone()), *arguments[0][1:]), arguments[1]
+            arguments = (constant(self.graph, args[0].clone()), *arguments[0][1:]), arguments[1]
         result = func(*args, **kwargs)
         if func in _SAME:
             self._name(result, self.nodes[args[0]])
@@ -161,15 +192,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for index, part in enumerate(result):
                 if isinstance(part, Tensor):
                     self._name(part, self.graph.call_function(operator.getitem, (node, index)))
-                elif part is not None:
+                elif not isinstance(part, int | None):
                     raise NotRecordableError(f"{func} gives what is no tensor")
         return result
-
-    def constant(self, value: Tensor) -> fx.Node:
-        # A new node, at the graph's place of insertion.
-        node = self.graph.call_function(operator.getitem, (self._held, 0))
-        node.meta[VALUE], node.meta[SHAPE] = value, value.shape
-        return node
 
     def _node(self, leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
@@ -177,7 +202,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if leaf in self.nodes:
             return self.nodes[leaf]
         if leaf not in self._constants:
-            self._constants[leaf] = self.constant(leaf)
+            self._constants[leaf] = constant(self.graph, leaf)
         return self._constants[leaf]
 
     def _name(self, tensor: Tensor, node: fx.Node) -> None:

@@ -8,13 +8,13 @@ convolution with a kernel as large as an image, which libraries are not made for
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-__all__ = ["SHAPE", "VALUE", "join_products", "simplify"]
+__all__ = ["SHAPE", "VALUE", "constant", "join_products", "simplify"]
 
 SHAPE = "shape"
 """Of what a node gives, in its ``meta``."""
@@ -22,7 +22,6 @@ VALUE = "value"
 """What a constant is, in its ``meta``; other nodes have none."""
 
 _aten = torch.ops.aten
-Constant = Callable[[Tensor], fx.Node]
 
 # Whose results are memory of their own, to which a sum may be added.
 _FRESH = {
@@ -36,12 +35,27 @@ _FRESH = {
 }
 
 
-def simplify(graph: fx.Graph, constant: Constant) -> None:
+def constant(graph: fx.Graph, value: Tensor) -> fx.Node:
+    """Add a constant to a list of operations, at its place of insertion.
+
+    Args:
+        graph: The operations; its last argument is the tuple of constants.
+        value: What the constant is.
+
+    Returns:
+        Its node.
+    """
+    *_, held = graph.find_nodes(op="placeholder")
+    node = _call(graph, operator.getitem, held, 0, shape=value.shape)
+    node.meta[VALUE] = value
+    return node
+
+
+def simplify(graph: fx.Graph) -> None:
     """Rewrite a list of operations, so that `torch.func.vmap` takes each of them as before.
 
     Args:
         graph: The operations, each node with its `SHAPE`; changed.
-        constant: Makes a node of a constant.
     """
     seen: dict[Any, fx.Node] = {}
     for node in _each(graph):
@@ -52,8 +66,8 @@ def simplify(graph: fx.Graph, constant: Constant) -> None:
                 _put(node, other)
                 break
         else:
-            _factors_at_once(graph, node, constant)
-            _transposed_gradient_of_weight(graph, node, constant)
+            _factors_at_once(graph, node)
+            _transposed_gradient_of_weight(graph, node)
         _once(node, seen)
     graph.eliminate_dead_code()
 
@@ -147,14 +161,14 @@ def _sum_of_transposed(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
 
 
 # (x·b)·c → x·(b·c)
-def _factors_at_once(graph: fx.Graph, node: fx.Node, constant: Constant) -> None:
+def _factors_at_once(graph: fx.Graph, node: fx.Node) -> None:
     outer = _factor(node)
     inner = _factor(outer[0]) if outer else None
     if not outer or not inner:
         return
     factor = outer[1] * inner[1]
     if isinstance(factor, Tensor):
-        _put(node, _call(graph, _aten.mul.Tensor, inner[0], constant(factor)))
+        _put(node, _call(graph, _aten.mul.Tensor, inner[0], constant(graph, factor)))
     else:
         _put(node, _call(graph, _aten.mul.Scalar, inner[0], factor))
 
@@ -174,7 +188,7 @@ def _factor(node: fx.Node) -> tuple[fx.Node, Tensor | float] | None:
 
 
 # ∂L/∂w of a convolution, where autograd convolves the image with ∂L/∂y, both with channels and samples exchanged.
-def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node, constant: Constant) -> None:
+def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node) -> None:
     if node.target is not _aten.transpose.int or node.args[1:] != (0, 1):
         return
     source = node.args[0]
@@ -187,19 +201,19 @@ def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node, constant: Con
     known = next((one.meta[VALUE] for one in (image, kernel) if VALUE in one.meta), None)
     if transposed or groups != 1 or bias is not None or known is None:
         return
-    weight = constant(known.new_zeros(node.meta[SHAPE]))  # which only says its shape
+    weight = constant(graph, known.new_zeros(node.meta[SHAPE]))  # which only says its shape
     parts = _call(
         graph,
         _aten.convolution_backward.default,
-        *(_exchanged(graph, kernel, constant), _exchanged(graph, image, constant), weight),
+        *(_exchanged(graph, kernel), _exchanged(graph, image), weight),
         *(None, dilation, padding, stride, False, [0] * len(padding), 1, [False, True, False]),
     )
     _put(node, _call(graph, operator.getitem, parts, 1))
 
 
-def _exchanged(graph: fx.Graph, node: fx.Node, constant: Constant) -> fx.Node:
+def _exchanged(graph: fx.Graph, node: fx.Node) -> fx.Node:
     if VALUE in node.meta:
-        return constant(node.meta[VALUE].transpose(0, 1))
+        return constant(graph, node.meta[VALUE].transpose(0, 1))
     if node.target is _aten.transpose.int and node.args[1:] == (0, 1) and isinstance(node.args[0], fx.Node):
         return node.args[0]
     return _call(graph, _aten.transpose.int, node, 0, 1)
