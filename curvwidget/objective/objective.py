@@ -283,9 +283,10 @@ class Objective:
         """Multiply the Hessian with vectors, by double backward.
 
         At the objective's own θ the graph of the gradient is kept between calls, where it fits the memory budget. Its walks are
-        recorded after some of them, and upon the first block of at least four vectors it is measured whether several are faster at
-        once than one by one: both change rounding alone, and `ways` says what is done. The environment variables ``CURVWIDGET_MEMORY`` (bytes, or such as ``512MB``) and
-        ``CURVWIDGET_PLAIN=1`` (a graph for each call, vectors one by one), read when an objective is built, set both.
+        recorded after some of them, and upon the first block of at least four vectors it is measured whether several are faster
+        at once than one by one: both change rounding alone, and `ways` says what is done. The environment variables
+        ``CURVWIDGET_MEMORY`` (bytes, or such as ``512MB``) and ``CURVWIDGET_PLAIN=1`` (a graph for each call, vectors one by
+        one), read when an objective is built, set both.
 
         Args:
             vectors: One vector ``(N,)`` or a block ``(k, N)``.

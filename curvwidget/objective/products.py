@@ -56,7 +56,7 @@ class HessianProducts:
         self.records: dict[int, RecordedWalk] = {}
 
     def expect_many(self) -> None:
-        """Record from the next walk on: an estimate of many products is then computed in one way, however often it is taken up."""
+        """Record from the next walk on, so that an estimate of many products is computed in one way, however often taken up."""
         self._many = True
 
     def of(self, vectors: Tensor) -> Tensor:
