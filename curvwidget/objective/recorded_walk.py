@@ -60,8 +60,8 @@ def record_walk(walk: Walk, theta: Tensor, leaves: Iterable[Tensor]) -> Recorded
 
     Args:
         walk: Maps a vector ``(N,)`` to its product.
-        theta: Says how long vectors are, in which dtype and where.
-        leaves: Where θ stands: other points will be written there, so that what is needed of it is copied.
+        theta: ``(N,)``; says how long vectors are, in which dtype and where, and is written to by nobody.
+        leaves: Where θ stands: other points will be written there, so that what is needed of it is taken from elsewhere.
 
     Returns:
         The record.
@@ -69,12 +69,7 @@ def record_walk(walk: Walk, theta: Tensor, leaves: Iterable[Tensor]) -> Recorded
     Raises:
         NotRecordableError: If there can be none, or it gives something else.
     """
-    memory = {leaf.untyped_storage().data_ptr() for leaf in leaves}
-
-    def own(tensor: Tensor) -> Tensor:
-        strided = tensor.layout is torch.strided
-        return tensor.clone() if strided and tensor.untyped_storage().data_ptr() in memory else tensor
-
+    own = _Owner(theta, leaves)
     generator = torch.Generator().manual_seed(0)
     tried, other = (torch.randn(len(theta), generator=generator, dtype=torch.float64).to(theta) for _ in range(2))
     try:
@@ -84,7 +79,32 @@ def record_walk(walk: Walk, theta: Tensor, leaves: Iterable[Tensor]) -> Recorded
     except NotRecordableError:
         raise
     except FAILURES as error:
-        raise NotRecordableError(str(error).partition("\n")[0][:80]) from error
+        raise NotRecordableError(str(error).partition("\n")[0][:80] or type(error).__name__) from error
     if not all(bool((product - truth).norm() <= PRODUCT_TOLERANCE[theta.dtype] * truth.norm()) for product in products):
         raise NotRecordableError("other products")
     return found
+
+
+class _Owner:
+    # Puts copies in place of what lies in the leaves' memory: one of each memory, however many constants are views of it (a
+    # recurrent layer's weights are one at each step), and none where θ itself is laid out as they are.
+
+    def __init__(self, theta: Tensor, leaves: Iterable[Tensor]) -> None:
+        self._theta = theta
+        self._memories = {leaf.untyped_storage().data_ptr() for leaf in leaves}
+        self._copies: dict[int, torch.UntypedStorage] = {}
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        if tensor.layout is not torch.strided or tensor.untyped_storage().data_ptr() not in self._memories:
+            return tensor
+        if tensor.is_conj() or tensor.is_neg():
+            return tensor.clone()
+        copied = self._copy(tensor.untyped_storage())
+        return tensor.new_empty(0).set_(copied, tensor.storage_offset(), tensor.size(), tensor.stride())
+
+    def _copy(self, memory: torch.UntypedStorage) -> torch.UntypedStorage:
+        place, own = memory.data_ptr(), self._theta.untyped_storage()
+        if place not in self._copies:
+            same = len(memory) == len(own) and torch.equal(self._theta.new_empty(0).set_(memory), self._theta)
+            self._copies[place] = own if same else memory.clone()  # type: ignore[no-untyped-call]
+        return self._copies[place]
