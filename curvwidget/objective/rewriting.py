@@ -117,7 +117,9 @@ def _summands(node: fx.Node) -> tuple[fx.Node, fx.Node] | None:
     if node.target is not _aten.add.Tensor or node.kwargs:
         return None
     first, second = node.args
-    return (first, second) if isinstance(first, fx.Node) and isinstance(second, fx.Node) else None
+    if not isinstance(first, fx.Node) or not isinstance(second, fx.Node):
+        return None
+    return (first, second) if first.meta.get(SHAPE) == second.meta.get(SHAPE) == node.meta[SHAPE] else None
 
 
 # x + 0 → x
@@ -125,7 +127,7 @@ def _sum_with_zero(_: fx.Graph, node: fx.Node) -> fx.Node | None:
     if summands := _summands(node):
         for one, other in (summands, summands[::-1]):
             value = other.meta.get(VALUE)
-            if value is not None and one.meta.get(SHAPE) == node.meta[SHAPE] and not bool(value.any()):
+            if value is not None and not bool(value.any()):
                 return one
     return None
 
@@ -183,7 +185,8 @@ def _factor(node: fx.Node) -> tuple[fx.Node, Tensor | float] | None:
     if node.target is _aten.mul.Tensor:
         for one, other in (node.args, node.args[::-1]):
             if isinstance(one, fx.Node) and isinstance(other, fx.Node) and VALUE in other.meta:
-                return one, other.meta[VALUE]
+                value = other.meta[VALUE]
+                return (one, value) if value.is_floating_point() else None  # a mask times a number is of the default dtype
     return None
 
 
@@ -192,14 +195,17 @@ def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node) -> None:
     if node.target is not _aten.transpose.int or node.args[1:] != (0, 1):
         return
     source = node.args[0]
-    while isinstance(source, fx.Node) and source.target is _aten.slice.Tensor:  # a stride leaves rows that no weight has
-        source = source.args[0]
+    while isinstance(source, fx.Node) and source.target is _aten.slice.Tensor and source.args[2] == 0:
+        source = source.args[0]  # a stride leaves last rows that no weight has
     if not isinstance(source, fx.Node) or source.target is not _aten.convolution.default:
         return
     arguments: Any = source.args
     image, kernel, bias, stride, padding, dilation, transposed, _, groups = arguments
     known = next((one.meta[VALUE] for one in (image, kernel) if VALUE in one.meta), None)
     if transposed or groups != 1 or bias is not None or known is None:
+        return
+    shapes = image.meta[SHAPE], kernel.meta[SHAPE], node.meta[SHAPE]
+    if not _belong_together(*shapes, stride=dilation, padding=padding, dilation=stride):
         return
     weight = constant(graph, known.new_zeros(node.meta[SHAPE]))  # which only says its shape
     parts = _call(
@@ -209,6 +215,16 @@ def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node) -> None:
         *(None, dilation, padding, stride, False, [0] * len(padding), 1, [False, True, False]),
     )
     _put(node, _call(graph, operator.getitem, parts, 1))
+
+
+# Of a convolution: its input and output, with channels and samples exchanged, and its weight.
+def _belong_together(
+    image: torch.Size, output: torch.Size, weight: torch.Size, *, stride: list[int], padding: list[int], dilation: list[int]
+) -> bool:
+    if weight[:2] != (output[0], image[0]):
+        return False
+    lengths = zip(image[2:], output[2:], weight[2:], stride, padding, dilation, strict=False)
+    return all((i + 2 * pad - apart * (w - 1) - 1) // step + 1 == o for i, o, w, step, pad, apart in lengths)
 
 
 def _exchanged(graph: fx.Graph, node: fx.Node) -> fx.Node:
@@ -225,11 +241,11 @@ def _sum_with_product(graph: fx.Graph, node: fx.Node) -> None:
     if not summands:
         return
     for one, product in (summands, summands[::-1]):
-        if product.target is not _aten.mm.default or len(product.users) > 1:
+        if product.target is not _aten.mm.default or len(product.users) > 1 or one is product:
             continue
         if one.target is _aten.expand.default and isinstance(one.args[0], fx.Node) and len(one.args[0].meta[SHAPE]) == 2:
             target, base = _aten.addmm.default, one.args[0]  # a bias, the same for all rows
-        elif one.target in _FRESH and len(one.users) == 1 and one.meta.get(SHAPE) == node.meta[SHAPE]:
+        elif one.target in _FRESH and len(one.users) == 1:
             target, base = _aten.addmm_.default, one
         else:
             continue
