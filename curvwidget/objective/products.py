@@ -93,7 +93,7 @@ class HessianProducts:
             Their number, 1 where nothing is gained by more.
         """
         risk, ways = self._risk, self._risk.ways
-        if ways.at_once is None:
+        if not ways.measured(repeated=self._repeated):
             checkpoint()
             with self._held():  # or the waiting for another thread would be measured
                 known = 0 in self.graphs or 0 in self.records
@@ -101,9 +101,11 @@ class HessianProducts:
                 began = clock(self._theta.device)
                 graph = None if known else self._graph(0)
                 built_in = 0.0 if known else clock(self._theta.device) - began
-                if ways.at_once is None:  # no other thread has measured meanwhile
+                if not ways.measured(repeated=self._repeated):  # no other thread has measured meanwhile
                     self.expect_many()
-                    multiply = self._record(0, 1) or partial(self._walk, graph or self._graph(0))
+                    record = self._record(0, 1)
+                    multiply = record or partial(self._walk, graph or self._graph(0))
+                    ways.by_record = record is not None
                     risk.place(self._theta)
                     ways.choose(
                         lambda vectors: multiply(vectors[0] if len(vectors) == 1 else vectors).view(len(vectors), -1),
@@ -117,7 +119,7 @@ class HessianProducts:
         # Add w·H_b·v to the total.
         count, done = len(vectors), 0
         multiply, held = self._multiplier(index, count)
-        rows = self._risk.ways.at_once or 1
+        rows = self._risk.ways.rows(recorded=isinstance(multiply, RecordedWalk))
         while done < count:
             checkpoint()  # not while the model is held: whoever waits for it need not wait for that
             with held():
@@ -149,7 +151,7 @@ class HessianProducts:
         # The record of a term's walk, where there is one, or so many walks more make one worth its while.
         found = self.records.get(index)
         if found is not None and not found.current:
-            found = self.records.pop(index)
+            self.records.pop(index, None)
             return None
         if found is not None or self._risk.ways.records is False or not self._repeated:
             return found

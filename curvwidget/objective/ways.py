@@ -42,6 +42,7 @@ class Ways:
         records: Whether walks that are done again and again are recorded; None as long as there were too few of them.
         no_record: Why not, in words, where memory is not the reason.
         at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
+        by_record: Whether that was measured upon a record; None for either.
         reason: Why, in words.
     """
 
@@ -51,6 +52,7 @@ class Ways:
     records: bool | None = None
     no_record: str = ""
     at_once: int | None = None
+    by_record: bool | None = None
     reason: str = ""
 
     def __post_init__(self) -> None:
@@ -96,6 +98,28 @@ class Ways:
             elif seconds / count > _LOSS * fastest:
                 break
         self._settle(best, f"a product takes {1e3 * fastest:.2f} ms, alone {1e3 * alone:.2f} ms")
+
+    def measured(self, *, repeated: bool) -> bool:
+        """Say whether it is known how many vectors to give at once.
+
+        Args:
+            repeated: Whether for walks that are going to be recorded, where that can be.
+
+        Returns:
+            Whether it was measured upon such.
+        """
+        return self.at_once is not None and (self.by_record is not False or self.records is False or not repeated)
+
+    def rows(self, *, recorded: bool) -> int:
+        """Say how many vectors to give at once.
+
+        Args:
+            recorded: Whether to a record, or to a walk of a graph, which may not take several where a record does.
+
+        Returns:
+            Their number: 1 where another kind was measured.
+        """
+        return self.at_once or 1 if self.by_record in (None, recorded) else 1
 
     def _settle(self, at_once: int, reason: str) -> None:
         self.at_once, self.reason = at_once, reason
