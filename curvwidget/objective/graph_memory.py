@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -13,11 +14,11 @@ from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.risk import Risk
 from curvwidget.objective.trees import tensors_of
 
-__all__ = ["PEAK_OVER_GRAPH", "graph_bytes", "graphs_fit", "records_fit", "vectors_within_budget"]
+__all__ = ["PEAK_OVER_GRAPH", "graph_bytes", "graphs_fit", "record_over_graph", "records_fit", "vectors_within_budget"]
 
 PEAK_OVER_GRAPH = 2.0
 """A product's peak over the bytes of the graph that it walks: 1.4 to 1.9 on MLPs, convolutions with BatchNorm and attention."""
-_RECORD_OVER_GRAPH = 1.6  # 0.8 to 1.56 on the same nets: what is computed once is kept then, too
+_RECORD_OVER_GRAPH = 1.6  # 0.8 to 1.9 on the same nets, 3.3 with LayerNorm or statistics of batches: measured once there is one
 
 
 def graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int | None:
@@ -49,18 +50,39 @@ def graphs_fit(risk: Risk, theta: Tensor, budget: int) -> bool:
     return _fit(risk, theta, budget, kept=1.0)
 
 
-def records_fit(risk: Risk, theta: Tensor, budget: int) -> bool:
+def records_fit(risk: Risk, theta: Tensor, budget: int, over_graph: float = _RECORD_OVER_GRAPH) -> bool:
     """Say whether the walks of all terms may be recorded, in place of their graphs.
 
     Args:
         risk: The loss.
         theta: ``(N,)``.
         budget: Bytes that one Hessian-vector product may take.
+        over_graph: What a record holds over what its graph does; a guess, before there is a record.
 
     Returns:
         Whether they fit; not where they cannot be counted.
     """
-    return _fit(risk, theta, budget, kept=_RECORD_OVER_GRAPH)
+    return _fit(risk, theta, budget, kept=over_graph)
+
+
+def record_over_graph(risk: Risk, theta: Tensor, index: int, constants: Iterable[Tensor]) -> float:
+    """Measure what a record holds over what the graph that it takes the place of does: what is computed once is kept, too.
+
+    Args:
+        risk: The loss.
+        theta: ``(N,)``.
+        index: Which term.
+        constants: Of the record.
+
+    Returns:
+        The ratio of bytes beside model, data and θ; infinite where those of the graph cannot be counted.
+    """
+    storages: dict[int, int] = {}
+    for tensor in constants:
+        _count(tensor, storages)
+    storages.pop(theta.untyped_storage().data_ptr(), None)
+    graph = _term_bytes(risk, theta, index)
+    return math.inf if graph is None else _beside(risk, index, storages) / max(1, graph)
 
 
 def _fit(risk: Risk, theta: Tensor, budget: int, *, kept: float) -> bool:
@@ -100,8 +122,11 @@ def vectors_within_budget(risk: Risk, theta: Tensor, budget: int) -> int:
 # Bytes of the graph of one term, beside model and data.
 def _term_bytes(risk: Risk, theta: Tensor, index: int) -> int | None:
     storages = _saved(risk, theta, lambda leaves: risk.evaluate(index, leaves))
-    if storages is None:
-        return None
+    return None if storages is None else _beside(risk, index, storages)
+
+
+# All bytes but those of model and data.
+def _beside(risk: Risk, index: int, storages: dict[int, int]) -> int:
     known = [*risk.parameters.tensors, *tensors_of(risk.batches.items[index])] if isinstance(risk, ModelRisk) else []
     for tensor in known:
         if tensor.layout is torch.strided:
@@ -114,9 +139,7 @@ def _saved(risk: Risk, theta: Tensor, evaluate: Callable[[tuple[Tensor, ...]], o
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        if tensor.layout is torch.strided:  # a sparse one has no storage of its own, and its parts come here too or are small
-            storage = tensor.untyped_storage()
-            storages[storage.data_ptr()] = storage.nbytes()
+        _count(tensor, storages)
         return tensor.detach()  # an output that its own node saves would keep itself alive
 
     try:
@@ -131,3 +154,9 @@ def _saved(risk: Risk, theta: Tensor, evaluate: Callable[[tuple[Tensor, ...]], o
             return None
         raise
     return storages
+
+
+def _count(tensor: Tensor, storages: dict[int, int]) -> None:
+    if tensor.layout is torch.strided:  # a sparse one has no storage of its own, and its parts come here too or are small
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()

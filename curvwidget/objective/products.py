@@ -17,7 +17,7 @@ from torch import Tensor
 
 from curvwidget._interrupt import checkpoint
 from curvwidget.objective.derivatives import GradientGraph, explained, graph_of_gradient, graph_product, graph_products
-from curvwidget.objective.graph_memory import graphs_fit, records_fit, vectors_within_budget
+from curvwidget.objective.graph_memory import graphs_fit, record_over_graph, records_fit, vectors_within_budget
 from curvwidget.objective.recorded_walk import RecordedWalk, record_walk
 from curvwidget.objective.recording import NotRecordableError
 from curvwidget.objective.risk import Risk
@@ -164,17 +164,22 @@ class HessianProducts:
     def _recorded(self, index: int) -> RecordedWalk | None:
         ways = self._risk.ways
         if index not in self.records:  # no other thread has recorded meanwhile
-            graph = self._graph(index)
-            if ways.records is None:
+            graph, first = self._graph(index), ways.records is None
+            if first:
                 ways.records = bool(self._keeps()) and records_fit(self._risk, self._theta, ways.budget)
             if ways.records:
                 self._risk.place(self._theta)
                 try:
-                    self.records[index] = record_walk(partial(self._walk, graph), self._theta, graph.leaves)
+                    found = record_walk(partial(self._walk, graph), self._theta, graph.leaves)
                 except NotRecordableError as error:
                     ways.records, ways.no_record = False, str(error)
                 else:
-                    self.graphs.pop(index, None)
+                    if first:
+                        held = record_over_graph(self._risk, self._theta, index, found.constants)
+                        ways.records = records_fit(self._risk, self._theta, ways.budget, held)
+                    if ways.records:
+                        self.records[index] = found
+                        self.graphs.pop(index, None)
         return self.records.get(index)
 
     def _graph(self, index: int) -> GradientGraph:
