@@ -69,7 +69,10 @@ def simplify(graph: fx.Graph) -> None:
             _factors_at_once(graph, node)
             _transposed_gradient_of_weight(graph, node)
         _once(node, seen)
+    constants = [node for node in graph.nodes if VALUE in node.meta]
     graph.eliminate_dead_code()
+    for node in set(constants).difference(graph.nodes):
+        del node.meta[VALUE]  # the graph remembers the names of all nodes, and would keep what they are in memory
 
 
 def join_products(graph: fx.Graph) -> None:
