@@ -147,16 +147,19 @@ def test_what_others_will_write_to_is_copied_by_the_owner() -> None:
 
 
 def test_a_record_holds_no_graph_of_autograd_and_nothing_that_it_does_not_need() -> None:
-    leaf = torch.randn(3, dtype=D, requires_grad=True)
-    needed, zeros = torch.tanh(leaf), torch.zeros(3, dtype=D)
-    found = record(lambda v: v * needed + zeros, [torch.randn(3, dtype=D)])
-    (constant,) = found.constants
-    assert constant.data_ptr() == needed.data_ptr()
-    assert constant.grad_fn is None
-    gone = [weakref.ref(leaf), weakref.ref(needed), weakref.ref(zeros)]  # a leaf lives as long as a graph that leads to it
-    kept = weakref.ref(constant)
-    del leaf, needed, zeros, constant
+    def make() -> tuple[Recorded, list[weakref.ref[Tensor]]]:
+        leaf = torch.randn(3, dtype=D, requires_grad=True)
+        needed, zeros = torch.tanh(leaf), torch.zeros(3, dtype=D)
+        found = record(lambda v: v * needed + zeros, [torch.randn(3, dtype=D)])
+        assert found.constants[0].data_ptr() == needed.data_ptr()
+        return found, [weakref.ref(tensor) for tensor in (leaf, needed, zeros)]
+
+    found, gone = make()
     assert [reference() for reference in gone] == [None, None, None]
+    (constant,) = found.constants
+    assert constant.grad_fn is None
+    kept = weakref.ref(constant)
+    del constant
     assert kept() is not None
     del found
     assert kept() is None  # without a garbage collection
