@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from curvwidget._interrupt import checkpoint
-from curvwidget.objective.known_outputs import KnownOutputs
-from curvwidget.objective.model_risk import ModelRisk
-from curvwidget.objective.reuse import ReusedLayers, reuse_layers
-from curvwidget.objective.risk import Placer, Risk
+from curvwidget.objective.recorded_plane import RecordedPlane, Records, record_plane
+from curvwidget.objective.recording import NotRecordableError
+from curvwidget.objective.risk import Risk
 from curvwidget.objective.together import AT_ONCE, PointsTogether, put_together
 
 __all__ = ["LossesAlong"]
@@ -28,29 +26,31 @@ _HOLD_SECONDS = 0.02  # that the model is kept from other threads at a time, or 
 class LossesAlong:
     """L(θ + Σ a_i·v_i) as a function of the coordinates a.
 
-    Made by `Objective.along`. The points are written one after another into the model itself, so that no block of them is held.
-    From the ninth point on, what does not change from point to point is computed once, or points of a small network go through it
-    together. Either way is tried off the centre first, and left alone where the loss is not the same at rounding error.
+    Made by `Objective.along`. The points are written one after another, so that no block of them is held. From the ninth point on
+    the loss is computed from a record of its operations: without the model, without what does not change from point to point, and
+    with what is affine in the coordinates summed up instead of computed; or points of a small network go through it together.
+    Either way is tried off the centre first, and left alone where the loss is not the same at rounding error.
     Asked for the same points in the same calls, it gives the same losses to the last bit (on a CPU).
 
     Attributes:
-        reuses_layers: Whether layers whose output is known beforehand give it without computing it. ``False``, set on the class
-            or on an object before its first point, has every evaluation go through the whole model.
+        records_losses: Whether losses may come from a record. ``False``, set on the class or on an object before its first point,
+            has every evaluation go through the model.
         joins_points: Whether several points of a small network may go through it in one call; likewise. None has them where
             that was measured to be faster, on a device that is no CPU; ``True`` on a CPU as well, for very small networks.
         n_directions: k.
     """
 
-    reuses_layers: bool = True
+    records_losses: bool = True
     joins_points: bool | None = None
 
-    def __init__(self, risk: Risk, theta: Tensor, vectors: Tensor) -> None:
+    def __init__(self, risk: Risk, theta: Tensor, vectors: Tensor, records: Records) -> None:
         """Hold the directions.
 
         Args:
             risk: The loss.
             theta: The origin ``(N,)``.
             vectors: The directions v_i ``(k, N)``, in θ's dtype and on its device.
+            records: What is recorded at this origin, shared by all directions there.
 
         Raises:
             ValueError: If there is no direction.
@@ -60,27 +60,32 @@ class LossesAlong:
         self._risk = risk
         self._theta = theta
         self._vectors = vectors
+        self._records = records
         self._place = risk.placer(theta, vectors)
-        self._plain = Way(ReusedLayers((None,) * len(risk.weights)), self._place)
-        self._way: Way | None = None
         self._asked = 0
-        self._choosing = threading.Lock()  # not the model's, for which others would have to wait all the time
+        self._chosen = False
+        self._plane: RecordedPlane | None = None
+        self._together: PointsTogether | None = None
+        self._declined: list[str] = []
+        self._one_at_a_time = threading.Lock()  # not the model's, for which others would have to wait all the time
         self.n_directions = len(vectors)
 
     @property
-    def reused_layers(self) -> tuple[str, ...]:
-        """Layers, by name, whose outputs are known at each point: constant, or affine in the coordinates."""
-        return self._chosen().reused.names
+    def spared_parameters(self) -> tuple[str, ...]:
+        """Parameters, by name, that move but are not written at a point: what they give is affine there, and known."""
+        self._choose()
+        return () if self._plane is None else self._plane.spared_parameters
 
     @property
     def points_at_once(self) -> int:
         """How many points one call takes, 1 for one after another: `at` does best with so many. Known from the ninth point on."""
-        return AT_ONCE if self._way is not None and self._way.together is not None else 1
+        return AT_ONCE if self._together is not None else 1
 
     @property
     def declined(self) -> tuple[str, ...]:
-        """Why layers are not reused, or not for all of the data, and why points are not joined, where that is so."""
-        return self._chosen().declined
+        """Why losses do not come from a record, and why points are not joined, where that is so."""
+        self._choose()
+        return tuple(self._declined)
 
     def at(self, coordinates: Any) -> Array:
         """Evaluate L at several points.
@@ -109,98 +114,59 @@ class LossesAlong:
         done = 0
         while done < len(rows):
             checkpoint()  # not while the model is held: whoever waits for it need not wait for that
-            begins = self._asked < _FIRST_POINTS
-            way = self._plain if begins else self._chosen()
-            stop = min(len(rows), done + _FIRST_POINTS - self._asked) if begins else len(rows)
-            count = self._evaluate(way, rows[done:stop], losses[done:stop])
+            if self._asked < _FIRST_POINTS:
+                stop = min(len(rows), done + _FIRST_POINTS - self._asked)
+                count = self._evaluate(rows[done:stop], losses[done:stop])
+            else:
+                self._choose()
+                if self._plane is not None and self._plane.current:
+                    with self._one_at_a_time:
+                        count = self._plane.evaluate(rows[done:], losses[done:])
+                else:
+                    count = self._evaluate(rows[done:], losses[done:], self._together)
             done += count
             self._asked += count
         return losses
 
-    def _chosen(self) -> Way:
-        with self._choosing:
-            if self._way is None:
-                self._way = choose_way(self._risk, self._theta, self._vectors, reuse=self.reuses_layers, join=self.joins_points)
-            return self._way
+    def _choose(self) -> None:
+        with self._one_at_a_time:
+            if self._chosen:
+                return
+            risk, theta, vectors = self._risk, self._theta, self._vectors
+            if risk.ways.plain:
+                self._declined = ["CURVWIDGET_PLAIN is set"]
+            else:
+                if self.records_losses:
+                    try:
+                        self._plane = record_plane(risk, theta, vectors, self._records)
+                    except NotRecordableError as error:
+                        self._declined.append(str(error))
+                join = theta.device.type != "cpu" if self.joins_points is None else self.joins_points
+                if join and not (self._plane and self._plane.spared_parameters):
+                    self._together, reason = put_together(risk, theta, vectors)
+                    self._declined += [] if reason is None else [reason]
+                    self._plane = self._plane if self._together is None else None
+            self._chosen = True
 
-    def _evaluate(self, way: Way, rows: Array, losses: Array) -> int:
-        # For as long as the model may be held. How far did it come?
+    def _evaluate(self, rows: Array, losses: Array, together: PointsTogether | None = None) -> int:
+        # By the model, for as long as that may be held. How far did it come?
         done = 0
         with self._risk.held(self._theta.device, order=0):
             began = time.perf_counter()
-            if way.reused.stretches is not None:
-                self._risk.place(self._theta)
             while done < len(rows) and (time.perf_counter() - began < _HOLD_SECONDS):
-                if way.together is not None and len(rows) - done >= AT_ONCE:
-                    losses[done : done + AT_ONCE] = way.together.losses(rows[done : done + AT_ONCE])
+                if together is not None and len(rows) - done >= AT_ONCE:
+                    losses[done : done + AT_ONCE] = together.losses(rows[done : done + AT_ONCE])
                     done += AT_ONCE
                 else:
-                    losses[done] = self._loss(way, rows[done].tolist())
+                    losses[done] = self._loss(rows[done].tolist())
                     done += 1
         return done
 
-    def _loss(self, way: Way, coefficients: list[float]) -> float:
-        leaves = way.place(coefficients)
+    def _loss(self, coefficients: list[float]) -> float:
+        leaves = self._place(coefficients)
         total = 0.0
-        for index, (weight, known) in enumerate(zip(self._risk.weights, way.reused.chunks, strict=True)):
+        for index, weight in enumerate(self._risk.weights):
             checkpoint()
-            total += weight * self._term(index, leaves, known, coefficients)
+            with self._risk.quiet(self._theta.device):
+                total += weight * float(self._risk.term(index, leaves).detach())
         return total
-
-    def _term(self, index: int, leaves: tuple[Tensor, ...], known: KnownOutputs | None, coefficients: list[float]) -> float:
-        if known is not None:
-            with known.standing_in(coefficients):
-                value = float(self._risk.term(index, leaves))
-            if not known.spoiled:
-                return value
-            leaves = self._place(coefficients)
-        with self._risk.quiet(self._theta.device):
-            return float(self._risk.term(index, leaves).detach())
-
-
-@dataclass(frozen=True, eq=False)
-class Way:
-    """How losses along directions are evaluated.
-
-    Attributes:
-        reused: What is known of layers.
-        place: Puts a point where the loss takes it from, as far as the loss reads it.
-        together: Evaluates several points at once, or None.
-        declined: Why not otherwise.
-    """
-
-    reused: ReusedLayers
-    place: Placer
-    together: PointsTogether | None = None
-    declined: tuple[str, ...] = ()
-
-
-def choose_way(risk: Risk, theta: Tensor, vectors: Tensor, *, reuse: bool, join: bool | None) -> Way:
-    """Try what is faster than one whole evaluation after another.
-
-    Args:
-        risk: The loss.
-        theta: The origin ``(N,)``.
-        vectors: The directions ``(k, N)``.
-        reuse: Whether outputs of layers may be reused.
-        join: Whether points may be evaluated in one call, where no outputs are reused; None for not on a CPU.
-
-    Returns:
-        The way to go.
-    """
-    reused, together, place = ReusedLayers((None,) * len(risk.weights)), None, risk.placer(theta, vectors)
-    if not isinstance(risk, ModelRisk):
-        return Way(reused, place, declined=("an analytic loss is called at each point",))
-    if risk.ways.plain:
-        return Way(reused, place, declined=("CURVWIDGET_PLAIN is set",))
-    declined: list[str | None] = []
-    if reuse:
-        reused = reuse_layers(risk, theta, vectors)
-        place = risk.placer(theta, vectors, reused.stretches)
-        declined.append(reused.declined)
-    if join is None:
-        join = theta.device.type != "cpu"
-    if join and not reused.names:
-        together, reason = put_together(risk, theta, vectors)
-        declined.append(reason)
-    return Way(reused, place, together, tuple(reason for reason in declined if reason is not None))

@@ -28,6 +28,7 @@ from curvwidget.objective.trees import tensors_of
 __all__ = ["BuiltRisk", "LossOfModel", "build_risk"]
 
 _MANY = 8  # names in a message
+_WITH_FAST_PATHS = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
             _check_pairs(batches.items)
         risk = ModelRisk(private, criterion, loss.batch_loss, parameters, batches)
         risk.recurrent = device.type == "cuda" and any(isinstance(module, nn.RNNBase) for module in private.modules())
+        risk.has_fast_paths = any(isinstance(module, _WITH_FAST_PATHS) for module in private.modules())
         risk = risk.rebatched(_mark_whole(risk, theta, notes))
         if loss.batchnorm == "recalibrate":
             risk = risk.rebatched(_merged(risk.batches))

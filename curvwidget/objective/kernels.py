@@ -109,17 +109,20 @@ class _All:
             setting.__exit__(None, None, None)
 
 
-def differentiable_kernels(order: int, *, recurrent: bool) -> AbstractContextManager[None]:
+def differentiable_kernels(order: int, *, recurrent: bool, fast: bool = False) -> AbstractContextManager[None]:
     """Let operations run that can be differentiated ``order`` times.
 
     Args:
         order: 0 for a value, 1 for a gradient, 2 for a product with the Hessian.
         recurrent: Whether the model has recurrent layers on a CUDA device.
+        fast: Whether transformer layers may take their fast path, for a value alone.
 
     Returns:
         A context in which they do, from any number of threads at a time.
     """
-    return _All(_NO_FAST_PATH, *([_MATH_ATTENTION] if order > 1 else []), *([_NO_CUDNN] if recurrent else []))
+    return _All(
+        *([] if fast else [_NO_FAST_PATH]), *([_MATH_ATTENTION] if order > 1 else []), *([_NO_CUDNN] if recurrent else [])
+    )
 
 
 def batched_kernels() -> AbstractContextManager[None]:

@@ -19,6 +19,7 @@ from curvwidget.objective.derivatives import term_gradient, term_value
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.parameters import ParameterBlock, ParameterFilter
 from curvwidget.objective.products import HessianProducts
+from curvwidget.objective.recorded_plane import Records
 from curvwidget.objective.risk import FunctionRisk, Risk
 from curvwidget.objective.rng import preserved_rng
 from curvwidget.objective.second_order import check_hessian
@@ -143,6 +144,7 @@ class Objective:
         self._loss = loss
         self._gradient: Tensor | None = None
         self._products = HessianProducts(risk, theta, repeated=True)
+        self._records: Records = {}
 
     @property
     def theta(self) -> Tensor:
@@ -216,8 +218,9 @@ class Objective:
         return other
 
     def release(self) -> None:
-        """Give back the memory of what is kept for the next Hessian-vector product; that will then take longer, once."""
+        """Give back the memory of what is kept for the next product or slice; that will then take longer, once."""
         self._products = HessianProducts(self._risk, self._theta, repeated=True)
+        self._records = {}
 
     def loss(self, theta: Tensor | None = None) -> float:
         """Evaluate L.
@@ -261,7 +264,7 @@ class Objective:
         Returns:
             L(θ + Σ a_i·v_i) as a function of coordinates: ``objective.along(vectors).at(coordinates)``.
         """
-        return LossesAlong(self._risk, self._theta, self._as_points("vectors", vectors, ndim=2))
+        return LossesAlong(self._risk, self._theta, self._as_points("vectors", vectors, ndim=2), self._records)
 
     def gradient(self, theta: Tensor | None = None) -> Tensor:
         """Evaluate ∇L.

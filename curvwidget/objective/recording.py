@@ -123,7 +123,7 @@ def trace(function: Callable[..., Tensor], arguments: Sequence[Tensor]) -> fx.Gr
     return recorder.graph
 
 
-def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> tuple[Tensor, ...]:
     """Give constants their final places, and let go the numbers that a graph was simplified by.
 
     Args:
@@ -175,7 +175,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         depends = any(isinstance(leaf, Tensor) and leaf in self.nodes for leaf in tree_leaves((args, kwargs)))
         if not depends or func in _SHAPE_ALONE:
             return func(*args, **kwargs)
-        if not _LOOKS.isdisjoint(func.tags):
+        if not _LOOKS.isdisjoint(func.tags) and not self._harmless(func, args, kwargs):
             raise NotRecordableError(f"{func} looks at numbers or draws some")
         arguments = tree_map(self._node, args), tree_map(self._node, kwargs)
         recorded = _without_writing(func)
@@ -195,6 +195,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 elif not isinstance(part, int | None):
                     raise NotRecordableError(f"{func} gives what is no tensor")
         return result
+
+    def _harmless(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        if func is _aten.index.Tensor:  # the shape of x[where] depends on where alone
+            return not any(leaf in self.nodes for leaf in args[1] if isinstance(leaf, Tensor))
+        named = {argument.name: argument.default_value for argument in func._schema.arguments}
+        named.update(zip(named, args, strict=False), **kwargs)
+        return named.get("dropout_p") == 0  # attention, which draws where something is dropped
 
     def _node(self, leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):

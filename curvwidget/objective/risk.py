@@ -32,6 +32,7 @@ class Risk(ABC):
         draws_random: Whether evaluating a term moves a global random number generator, which then has to be put back.
         needs_grad: Whether a term can only be evaluated with gradients enabled, because it differentiates inside.
         recurrent: Whether recurrent layers run on a CUDA device.
+        has_fast_paths: Whether there are transformer layers, which have a path that cannot be differentiated.
         hessian_checked: Whether the second derivative was found to be one that can be believed.
         ways: In which way products with the Hessian are computed.
     """
@@ -49,6 +50,7 @@ class Risk(ABC):
         self.draws_random = False
         self.needs_grad = False
         self.recurrent = False
+        self.has_fast_paths = False
         self.hessian_checked = False
         self.ways = Ways(plain=computes_plainly(), budget=memory_budget())
 
@@ -104,12 +106,13 @@ class Risk(ABC):
             yield self.place(theta)
 
     @contextmanager
-    def held(self, device: torch.device, *, order: int) -> Iterator[None]:
+    def held(self, device: torch.device, *, order: int, fast: bool = False) -> Iterator[None]:
         """Keep the model for this thread alone, for one θ after another, whatever modes the caller is in.
 
         Args:
             device: Where θ lies.
             order: As for `session`.
+            fast: Whether transformer layers may take the path that cannot be differentiated.
 
         Yields:
             Nothing.
@@ -117,7 +120,7 @@ class Risk(ABC):
         with (
             self.lock,
             # A loss that differentiates inside is differentiated more often than asked for.
-            differentiable_kernels(2 if self.needs_grad else order, recurrent=self.recurrent),
+            differentiable_kernels(2 if self.needs_grad else order, recurrent=self.recurrent, fast=fast),
             torch.inference_mode(False),
             torch.set_grad_enabled(order > 0 or self.needs_grad),
             torch.autocast(device.type, enabled=False),  # the caller's would make L another function

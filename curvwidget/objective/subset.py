@@ -58,7 +58,7 @@ class Subset:
         """
         lines = [part.along(vectors) for part in self.parts]
         for line in lines:
-            line.reuses_layers = False  # to find out what could be reused costs more than a few points
+            line.records_losses = False  # to record costs more than a few points
         losses = np.stack([line.at(coordinates) for line in lines])
         left = 1 - self.samples / self.n_samples
         with np.errstate(invalid="ignore"):

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from curvwidget._interrupt import checkpoint
 from curvwidget.objective.kernels import batched_kernels
 from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.risk import Risk
 from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
 
 __all__ = ["AT_ONCE", "PointsTogether", "put_together"]
@@ -72,7 +73,7 @@ class PointsTogether:
         return total
 
 
-def put_together(risk: ModelRisk, theta: Tensor, vectors: Tensor) -> tuple[PointsTogether | None, str | None]:
+def put_together(risk: Risk, theta: Tensor, vectors: Tensor) -> tuple[PointsTogether | None, str | None]:
     """Choose whether points are evaluated together, and see that their losses are those that they have one by one.
 
     Args:
@@ -83,6 +84,8 @@ def put_together(risk: ModelRisk, theta: Tensor, vectors: Tensor) -> tuple[Point
     Returns:
         What evaluates them, or why it does not.
     """
+    if not isinstance(risk, ModelRisk):
+        return None, "an analytic loss is called at each point"
     if risk.needs_grad or risk.draws_random or risk.writes_batches:
         return None, "the loss differentiates inside, draws random numbers or changes its batches"
     if any(tensor.dtype != theta.dtype for tensor in risk.parameters.tensors):

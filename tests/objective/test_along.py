@@ -8,6 +8,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curvwidget._interrupt import interruptible
-from curvwidget.objective import Objective, still_layers
+from curvwidget.objective import Objective, affine
 from curvwidget.objective import along as along_module
 from curvwidget.objective.along import LossesAlong
 from tests.cases import CASES, Case, case_named
@@ -25,19 +26,21 @@ from tests.cases import CASES, Case, case_named
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-14}
 
-# Which layers the random directions leave known, where the size of a layer does not count.
-KNOWN = {
-    "MLP with tanh": ("0",),
-    "MLP with ReLU": ("0",),
-    "convolution with BatchNorm": ("0",),
-    "residual convolution": ("first",),
-    "logistic regression": ("",),
+# Which parameters the random directions leave unwritten, where the size of a layer does not count.
+SPARED = {
+    "MLP with tanh": ("0.weight", "0.bias"),
+    "MLP with ReLU": ("0.weight", "0.bias"),
+    "convolution with BatchNorm": ("0.weight",),
+    "residual convolution": ("first.weight",),
+    "logistic regression": ("weight",),
+    "LSTM": ("lstm.weight_ih_l0", "lstm.bias_ih_l0"),
+    "physics-informed": ("0.bias",),
 }
 
 
 @pytest.fixture(autouse=True)
 def small_layers_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(still_layers, "_MULTIPLICATIONS_A_TERM", 0)
+    monkeypatch.setattr(affine, "_MULTIPLICATIONS_A_TERM", 0.1)
     monkeypatch.setattr(along_module, "_FIRST_POINTS", 0)
 
 
@@ -57,29 +60,24 @@ def loss_by_loss(objective: Objective, vectors: Tensor, points: np.ndarray) -> n
 
 
 def both_ways(objective: Objective, vectors: Tensor, points: np.ndarray) -> tuple[LossesAlong, np.ndarray]:
-    """The losses with what is known, after they were seen to be those without it."""
+    """The losses from a record, after they were seen to be those of the model."""
     along, plain = objective.along(vectors), objective.along(vectors)
-    plain.reuses_layers = plain.joins_points = False
+    plain.records_losses = plain.joins_points = False
     found, expected = along.at(points), plain.at(points)
     np.testing.assert_allclose(expected, loss_by_loss(objective, vectors, points), **ROUNDING)
     np.testing.assert_allclose(found, expected, **ROUNDING)
-    assert plain.reused_layers == ()
-    assert not any("forward" in vars(module) for module in modules_of(objective) if type(module) is not nn.Embedding)
+    assert plain.spared_parameters == ()
     return along, found
-
-
-def modules_of(objective: Objective) -> list[nn.Module]:
-    model = getattr(objective._risk, "model", None)
-    return [] if model is None else list(model.modules())
 
 
 @every_case
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_known_layers_give_what_computed_ones_give(case: Case, count: int) -> None:
+def test_records_give_what_the_model_gives(case: Case, count: int) -> None:
     objective = case.build().objective()
     along, _ = both_ways(objective, directions(objective, count), coordinates(count))
-    assert along.reused_layers == KNOWN.get(case.name, ())
-    assert bool(along.declined) == (case.name not in KNOWN)
+    assert along.spared_parameters == SPARED.get(case.name, ())
+    analytic = case.build().model is None
+    assert along.declined == (("an analytic loss is called at each point",) if analytic else ())
 
 
 @every_case
@@ -111,43 +109,27 @@ def test_uneven_batches_each_have_their_own_outputs(name: str) -> None:
 def test_batch_statistics_move_with_the_layers_before_them(policy: str) -> None:
     objective = case_named("convolution with BatchNorm").build().objective(batchnorm=policy)
     along, _ = both_ways(objective, directions(objective), coordinates())
-    assert along.reused_layers == ("0",)
+    assert along.spared_parameters == ("0.weight",)
 
 
 def test_a_frozen_body_is_not_run_again_and_only_its_last_output_is_kept() -> None:
     body = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3))
     model = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)).double()
-    runs = CountedCalls(model[0], model[3])
     objective = Objective(model, F.cross_entropy, (torch.randn(6, 1, 9, 9).double(), torch.arange(6) % 3), parameters="6.*")
     along, _ = both_ways(objective, directions(objective), coordinates())
-    assert along.reused_layers == ("0", "1", "2", "3", "4", "5", "6")
-    (known,) = along._chosen().reused.chunks
-    # three terms of the last layer's output, what they are added up in, and nothing else
-    assert known.bytes == 4 * 6 * 3 * 8
-    runs.count = 0
+    assert along.spared_parameters == ("6.weight", "6.bias")
+    ((record,),) = objective._records.values()
+    assert [tuple(tensor.shape) for tensor in record.constants] == [(6,)]  # the labels
+    assert record.affine.size == 6 * 3
+    runs = 0
+
+    def count(*_: Any) -> None:
+        nonlocal runs
+        runs += 1
+
+    objective._risk.model[0].register_forward_hook(count)
     along.at(coordinates(points=50))
-    assert runs.count == 0
-
-
-class CountedCalls:
-    """Counts the calls of functional convolution that a copy of layers makes."""
-
-    def __init__(self, *layers: nn.Conv2d) -> None:
-        self.count = 0
-        for layer in layers:
-            layer.counter = self
-
-        class Counted(nn.Conv2d):
-            def _conv_forward(self, *args: Any) -> Tensor:
-                COUNTERS[-1].count += 1
-                return super()._conv_forward(*args)
-
-        COUNTERS.append(self)
-        for layer in layers:
-            layer.__class__ = Counted
-
-
-COUNTERS: list[CountedCalls] = []
+    assert runs == 0
 
 
 class Awkward(nn.Module):
@@ -215,17 +197,20 @@ class Halves(nn.Module):
         return x[:, :2] * 1, x[:, 2:] * 1
 
 
+ALL = ("last.weight", "last.bias")
+LOOKS = ("aten._local_scalar_dense.default looks at numbers or draws some",)
+# What is spared, and why nothing is recorded.
 WAYS = {
-    "in place": ("first", "last"),
-    "in place by a module": ("first", "activation", "last"),
-    "called twice": ("first", "last"),
-    "read again": ("first", "second", "last"),
-    "a tuple": ("first", "halves", "last"),
-    "hidden moving input": ("first",),
-    "depends on values": (),
-    "depends on values unseen": (),
-    "in place and read": ("first", "last"),
-    "functional use": ("first", "last"),
+    "in place": (ALL, ()),
+    "in place by a module": (ALL, ()),
+    "called twice": (ALL, ()),
+    "read again": (ALL, ()),
+    "a tuple": (ALL, ()),
+    "hidden moving input": ((), ()),
+    "depends on values": ((), LOOKS),
+    "depends on values unseen": ((), LOOKS),
+    "in place and read": (ALL, ()),
+    "functional use": (ALL, ()),
 }
 
 
@@ -238,18 +223,7 @@ def test_awkward_models_keep_their_losses(way: str) -> None:
         warnings.simplefilter("ignore")  # the hidden input makes a gradient that is not the loss's
         objective = Objective(model, F.mse_loss, (x, y), parameters="last.*")
     along, _ = both_ways(objective, directions(objective), coordinates(points=30))
-    assert along.reused_layers == WAYS[way]
-
-
-def test_a_layer_that_is_called_otherwise_later_is_computed() -> None:
-    torch.manual_seed(3)
-    model, data = Awkward("read again").double(), (torch.randn(11, 3).double(), torch.randn(11, 2).double())
-    objective = Objective(model, F.mse_loss, data, parameters="last.*")
-    along = objective.along(directions(objective))
-    assert along.reused_layers == WAYS["read again"]
-    model.way = objective._risk.model.way = "called twice"
-    other = Objective(model, F.mse_loss, data, parameters="last.*")
-    np.testing.assert_allclose(along.at(coordinates()), loss_by_loss(other, directions(other), coordinates()), **ROUNDING)
+    assert (along.spared_parameters, along.declined) == WAYS[way]
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])
@@ -272,38 +246,123 @@ def test_what_a_frozen_module_leaves_behind_is_not_mixed_up_between_batches(batc
         Reads().double(), F.mse_loss, (torch.randn(10, 3).double(), torch.randn(10, 1).double()), batch_size=batch_size
     )
     along, _ = both_ways(objective, directions(objective), coordinates())
-    assert along.reused_layers == ("layer",)
+    assert along.spared_parameters == ("layer.weight", "layer.bias")
 
 
-def test_the_model_s_hooks_run_at_every_point() -> None:
+def test_what_the_model_s_hooks_do_is_recorded() -> None:
     problem = case_named("MLP with tanh").build()
     problem.model[0].register_forward_hook(lambda module, args, output: output * 1.5)
     objective = problem.objective()
     vectors, points = directions(objective), coordinates()
     along = objective.along(vectors)
     np.testing.assert_allclose(along.at(points), loss_by_loss(objective, vectors, points), **ROUNDING)
-    assert along.reused_layers == ()
+    assert along.spared_parameters == ("0.weight", "0.bias")
 
 
-def test_a_layer_whose_output_nobody_can_foresee_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The verification off the centre, by an affine layer that is none."""
-    monkeypatch.setitem(still_layers.LINEAR_LAYERS, nn.Linear, lambda _, x, weight, bias: F.linear(x, weight**2, bias))
+def test_an_operation_that_is_taken_for_affine_and_is_none_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verification off the centre."""
+    monkeypatch.setitem(affine._TERMS, torch.ops.aten.tanh.default, ((0,),))
     objective = case_named("MLP with tanh").build().objective()
     along, _ = both_ways(objective, directions(objective), coordinates())
-    assert along.reused_layers == ()
-    assert "the loss with known outputs is not the loss without them" in along.declined
+    assert along.spared_parameters == ()
+    assert along.declined == ("the loss from the record is not the loss without it",)
 
 
-def test_nothing_is_kept_beyond_the_budget_of_memory() -> None:
-    objective = case_named("MLP with tanh").build().objective(batch_size=8)  # 23 samples in three batches
+def test_numbers_taken_out_unseen_are_found_out() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            scale = self.layer.weight.detach().numpy().mean()
+            return self.layer(x) * (2 + torch.from_numpy(np.asarray(scale)))
+
+    data = (torch.randn(9, 3).double(), torch.randn(9, 2).double())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it makes a gradient that is not the loss's
+        objective = Objective(Scaled().double(), F.mse_loss, data)
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.declined == ("the loss from the record is not the loss without it",)
+
+
+def test_what_is_known_of_batches_is_kept_as_far_as_the_budget_goes() -> None:
     a_batch = 8 * 5 * 8 * (1 + 2 + 1)
-    for budget, batches in ((a_batch // 2, 0), (a_batch, 1), (2 * a_batch, 2), (10 * a_batch, 3)):
-        objective._risk.ways.budget = budget
+    constants = 8 * 2 * 8  # at most, of a batch
+    for batches in range(4):
+        objective = case_named("MLP with tanh").build().objective(batch_size=8)  # 23 samples in three batches
+        objective._risk.ways.budget = batches * (a_batch + constants) + constants
         along, _ = both_ways(objective, directions(objective), coordinates())
-        kept = [known for known in along._chosen().reused.chunks if known is not None]
-        assert len(kept) == batches
-        assert sum(known.bytes for known in kept) <= budget
-        assert ("what is known beforehand takes more memory than the budget" in along.declined) == (batches < 3)
+        (records,) = objective._records.values()
+        assert sum(record.affine.size > 0 for record in records) == batches
+        assert along.spared_parameters == (("0.weight", "0.bias") if batches == 3 else ())
+
+
+def test_no_more_is_computed_once_than_the_budget_allows() -> None:
+    model = nn.Sequential(nn.Linear(3, 50), nn.Tanh(), nn.Linear(50, 1)).double()
+    data = (torch.randn(40, 3).double(), torch.randn(40, 1).double())
+    objective = Objective(model, F.mse_loss, data, parameters="2.*")  # the hidden layer is a constant
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.declined == ()
+    objective.release()
+    objective._risk.ways.budget = 1000
+    along, _ = both_ways(objective, directions(objective), coordinates())
+    assert along.declined == ("what is computed once takes more memory than the budget",)
+
+
+def test_a_record_serves_all_directions_that_move_the_same() -> None:
+    objective = case_named("MLP with tanh").build().objective()
+    first = objective.along(directions(objective))
+    first.at(coordinates())
+    (records,) = objective._records.values()
+    both_ways(objective, 2 * directions(objective), coordinates())
+    assert list(objective._records.values()) == [records]
+    one = torch.zeros(2, objective.n_parameters).double()
+    one[:, objective.blocks[0].slice] = 1.0
+    both_ways(objective, one, coordinates())
+    assert len(objective._records) == 2
+    assert not objective.at(objective.theta + 1)._records
+
+
+def test_a_record_does_not_wait_for_who_holds_the_model() -> None:
+    objective = case_named("residual convolution").build().objective()
+    along = objective.along(directions(objective))
+    expected = along.at(coordinates())
+    with objective._risk.lock, ThreadPoolExecutor(1) as other:
+        np.testing.assert_array_equal(other.submit(along.at, coordinates()).result(timeout=20), expected)
+
+
+def test_data_that_their_owner_changes_are_read_anew() -> None:
+    x, y = torch.randn(9, 3).double(), torch.randn(9, 1).double()
+    objective = Objective(nn.Linear(3, 1).double(), F.mse_loss, (x, y))
+    along = objective.along(directions(objective))
+    along.at(coordinates())
+    y += 1.0
+    np.testing.assert_allclose(along.at(coordinates()), loss_by_loss(objective, directions(objective), coordinates()), **ROUNDING)
+    both_ways(objective, directions(objective), coordinates())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_transformer_layers_take_their_fast_path_where_it_gives_the_same() -> None:
+    class Pooled(nn.Module):
+        def __init__(self, padding: Tensor | None) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+            self.encoder, self.padding = nn.TransformerEncoder(layer, 1), padding
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.encoder(x, src_key_padding_mask=self.padding).mean(dim=(1, 2))
+
+    x, y = torch.randn(4, 5, 8).double(), torch.randn(4).double()
+    padding = torch.arange(5).expand(4, 5) >= torch.tensor([3, 4, 5, 5])[:, None]
+    for mask, fast in ((None, True), (padding, False)):
+        torch.manual_seed(0)
+        objective = Objective(Pooled(mask).double(), lambda out, target: F.mse_loss(out.sum(), target.sum()), (x, y))
+        along, _ = both_ways(objective, directions(objective), coordinates())
+        assert along.declined == ()
+        assert along._plane is not None
+        operations = str(along._plane._records[0].function.__self__.code)
+        assert ("_transformer_encoder_layer_fwd" in operations) == fast
 
 
 def test_values_do_not_depend_on_what_else_is_asked() -> None:
@@ -316,18 +375,18 @@ def test_values_do_not_depend_on_what_else_is_asked() -> None:
 
 
 def test_at_the_centre_the_loss_is_the_objective_s_to_the_last_bit() -> None:
-    for name in KNOWN:
+    for name in SPARED:
         objective = case_named(name).build().objective()
         assert objective.along(directions(objective)).at(np.zeros((1, 2)))[0] == objective.loss()
 
 
 def test_single_precision_agrees_at_its_own_rounding() -> None:
-    for name, layers in KNOWN.items():
+    for name, spared in SPARED.items():
         objective = case_named(name).build().objective(dtype=torch.float32)
         vectors, points = directions(objective), coordinates()
         along = objective.along(vectors)
         np.testing.assert_allclose(along.at(points), loss_by_loss(objective, vectors, points), rtol=2e-6)
-        assert along.reused_layers == layers
+        assert along.spared_parameters == (() if name == "LSTM" else spared)  # which is one operation in single precision
 
 
 def test_nan_and_inf_come_as_they_are() -> None:
@@ -394,7 +453,6 @@ def test_it_may_be_interrupted_at_every_checkpoint_and_taken_up_again() -> None:
             with interruptible(check):
                 along.at(points)
         except Stopped:
-            assert not any("forward" in vars(module) for module in modules_of(objective))
             assert all(parameter.requires_grad for parameter in objective._risk.parameters.tensors)
             np.testing.assert_array_equal(along.at(points), expected)
         else:
@@ -406,10 +464,14 @@ def test_what_is_kept_dies_with_its_last_name() -> None:
     objective = case_named("MLP with tanh").build().objective()
     along = objective.along(directions(objective))
     along.at(coordinates())
-    kept = weakref.ref(along._chosen().reused.chunks[0])
+    assert along._plane is not None
+    known, ((record,),) = weakref.ref(along._plane), objective._records.values()
+    record = weakref.ref(record)
     del along
+    assert known() is None
+    objective.release()
     gc.collect()
-    assert kept() is None
+    assert record() is None
 
 
 def test_coordinates_of_another_shape_are_refused() -> None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curvwidget.objective import Objective, still_layers
+from curvwidget.objective import Objective, affine
 from curvwidget.objective.along import LossesAlong
 from tests.cases import CASES, Case, case_named
 
@@ -27,7 +27,7 @@ def coordinates(points: int = 8 + 64 + 5) -> np.ndarray:
 def along(objective: Objective, *, joins_points: bool | None) -> LossesAlong:
     vectors = torch.randn(2, objective.n_parameters, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     found = objective.along(vectors)
-    found.reuses_layers, found.joins_points = False, joins_points
+    found.records_losses, found.joins_points = False, joins_points
     return found
 
 
@@ -55,7 +55,7 @@ def test_on_a_cpu_points_are_joined_for_who_asks_for_it_alone() -> None:
     objective = case_named("MLP with tanh").build().objective()
     found = along(objective, joins_points=None)
     found.at(coordinates())
-    assert found._way is not None
+    assert found._chosen
     assert found.points_at_once == 1
 
 
@@ -129,23 +129,23 @@ def test_the_same_calls_give_the_same_losses_to_the_last_bit() -> None:
 
 
 def test_the_first_points_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(still_layers, "_MULTIPLICATIONS_A_TERM", 0)
+    monkeypatch.setattr(affine, "_MULTIPLICATIONS_A_TERM", 0.1)
     objective = case_named("MLP with tanh").build().objective()
     found = objective.along(along(objective, joins_points=None)._vectors)
     found.at(coordinates(5))
     found.at(coordinates(3))
-    assert found._way is None
+    assert not found._chosen
     found.at(coordinates(1))
-    assert found._way is not None
-    assert found.reused_layers == ("0",)
+    assert found._chosen
+    assert found.spared_parameters == ("0.weight", "0.bias")
 
 
 def test_everything_is_plain_where_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(still_layers, "_MULTIPLICATIONS_A_TERM", 0)
+    monkeypatch.setattr(affine, "_MULTIPLICATIONS_A_TERM", 0.1)
     monkeypatch.setenv("CURVWIDGET_PLAIN", "1")
     objective = case_named("MLP with tanh").build().objective()
     found = objective.along(torch.ones(2, objective.n_parameters))
-    assert found.reused_layers == ()
+    assert found.spared_parameters == ()
     assert found.declined == ("CURVWIDGET_PLAIN is set",)
     assert found.points_at_once == 1
     thetas = torch.stack([objective.theta + a + b for a, b in coordinates(20)])

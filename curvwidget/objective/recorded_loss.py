@@ -1,0 +1,107 @@
+"""One term of a loss along directions, as a list of operations on what moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from curvwidget.objective.affine import AffinePart, split_affine
+from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.recording import compiled, settle, trace
+from curvwidget.objective.rewriting import VALUE
+from curvwidget.objective.trees import tensors_of
+
+__all__ = ["RecordedLoss", "record_loss"]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedLoss:
+    """L_b as a function of the parameters that move.
+
+    Attributes:
+        function: Takes the parameters that it reads, what is known of the affine part, and the constants.
+        reads: Which parameters, by their place in θ's blocks.
+        sums: Which parameters the affine part comes from, likewise.
+        affine: What is known along directions, as a function of all parameters that move.
+        constants: What does not depend on them.
+        bytes: What the constants hold beside data and model.
+    """
+
+    function: Callable[..., Tensor]
+    reads: tuple[int, ...]
+    sums: tuple[int, ...]
+    affine: AffinePart
+    constants: tuple[Tensor, ...]
+    bytes: int
+
+    def __call__(self, parameters: Sequence[Tensor], known: Sequence[Tensor]) -> Tensor:
+        """Evaluate.
+
+        Args:
+            parameters: All of θ's blocks; those that are not read may hold anything.
+            known: Values of the affine part.
+
+        Returns:
+            L_b, a scalar tensor.
+        """
+        return self.function(*(parameters[place] for place in self.reads), *known, self.constants)
+
+
+def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int], n_directions: int, budget: int) -> RecordedLoss:
+    """Record one term at one point, while the model is held there.
+
+    A `NotRecordableError` says where that cannot be.
+
+    Args:
+        risk: The loss.
+        index: Which term.
+        theta: The point ``(N,)``.
+        moved: Which of θ's blocks move; the others are constants.
+        n_directions: k.
+        budget: Bytes that what is known along the directions may take.
+
+    Returns:
+        The record.
+    """
+    leaves = risk.place(theta)
+    graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
+    shared = {_address(leaf) for leaf in leaves}
+    for node in graph.nodes:
+        if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
+            value = node.meta[VALUE].detach()
+            node.meta[VALUE] = value.clone() if _address(value) in shared else value
+    alike = all(leaves[place].dtype == theta.dtype for place in moved)  # sums in half precision would be worse than the outputs
+    affine, rest = split_affine(graph, n_directions if alike else None)
+    if affine.size * (n_directions + 2) * theta.element_size() > budget:
+        affine, rest = split_affine(graph, None)
+    reads = []
+    for place, node in zip(moved, list(rest.find_nodes(op="placeholder")), strict=False):
+        if node.users:
+            reads.append(place)
+        else:
+            rest.erase_node(node)
+    sums = tuple(
+        place for place, node in zip(moved, affine.arguments, strict=True) if not node.users.keys().isdisjoint(affine.steps)
+    )
+    constants = settle(rest)
+    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, _bytes(constants, _known(risk, index)))
+
+
+# Tensors that are there anyway: the model's and the batch's.
+def _known(risk: ModelRisk, index: int) -> list[Tensor]:
+    return [*risk.model.parameters(), *risk.model.buffers(), *tensors_of(risk.batches.items[index])]
+
+
+def _bytes(tensors: Sequence[Tensor], known: Sequence[Tensor]) -> int:
+    sizes = {_address(tensor): tensor.untyped_storage().nbytes() for tensor in tensors if _address(tensor) is not None}
+    for tensor in known:
+        sizes.pop(_address(tensor), None)
+    return sum(sizes.values())
+
+
+# Of its memory; a sparse tensor has none of its own.
+def _address(tensor: Tensor) -> int | None:
+    return tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else None

@@ -1,0 +1,228 @@
+"""Losses along directions from records of the loss.
+
+A record is made once for each origin and set of parameters that move; new directions only ask for what is known along them. A
+batch costs an evaluation to record it, one for each direction, and two to see that the loss is the same as the model's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from curvwidget._interrupt import checkpoint
+from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.recorded_loss import RecordedLoss, record_loss
+from curvwidget.objective.recording import NotRecordableError
+from curvwidget.objective.risk import Risk
+from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
+
+__all__ = ["RecordedPlane", "Records", "record_plane"]
+
+Array = np.ndarray[Any, Any]
+_GAP = 4096  # numbers of θ that are sooner written for nothing than two stretches on their own
+
+Records = dict[tuple[tuple[int, ...], int, bool], tuple[RecordedLoss, ...]]
+"""By the blocks that move, the number of directions, and whether fast paths are taken: one record a batch."""
+
+
+class RecordedPlane:
+    """L(θ + Σ a_i·v_i) from records, in memory of its own: for one thread at a time, while others use the model."""
+
+    def __init__(
+        self, risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: Sequence[int], records: Sequence[RecordedLoss]
+    ) -> None:
+        """Compute what is known along the directions.
+
+        Args:
+            risk: The loss.
+            theta: The origin ``(N,)``.
+            vectors: The directions ``(k, N)``.
+            moved: Which blocks they move.
+            records: One a batch.
+        """
+        self._weights = risk.weights
+        self._device = theta.device.type
+        self._records = records
+        self._point = _Point(risk, theta, vectors, {place for record in records for place in record.reads})
+        self._known = [_known_along(record, risk, theta, vectors, moved) for record in records]
+        self._versions = [(tensor, tensor._version) for record in records for tensor in record.constants]
+        read = {place for record in records for place in record.reads}
+        behind = {place for record in records for place in record.sums}
+        self.spared_parameters = tuple(risk.blocks[place].name for place in moved if place in behind - read)
+
+    @property
+    def current(self) -> bool:
+        """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
+        return all(tensor._version == version for tensor, version in self._versions)
+
+    def evaluate(self, rows: Array, losses: Array) -> int:
+        """Evaluate the loss at points, one after another.
+
+        Args:
+            rows: Coordinates ``(B, k)``.
+            losses: Where the losses are written ``(B,)``.
+
+        Returns:
+            B.
+        """
+        with torch.inference_mode(), torch.autocast(self._device, enabled=False):
+            for index, row in enumerate(rows.tolist()):
+                checkpoint()
+                losses[index] = self.loss(row)
+        return len(rows)
+
+    def loss(self, coefficients: Sequence[float]) -> float:
+        """Evaluate the loss at one point.
+
+        Args:
+            coefficients: a_i.
+
+        Returns:
+            L.
+        """
+        return sum(weight * term for weight, term in zip(self._weights, self.terms(coefficients), strict=True))
+
+    def terms(self, coefficients: Sequence[float]) -> Iterator[float]:
+        """Evaluate the terms of the loss at one point.
+
+        Args:
+            coefficients: a_i.
+
+        Yields:
+            L_b.
+        """
+        parameters = self._point.at(coefficients)
+        for record, known in zip(self._records, self._known, strict=True):
+            checkpoint()
+            yield float(record(parameters, [one.at(coefficients) for one in known]))
+
+
+class _Affine:
+    # f + Σ a_i·g_i, in memory that the next one takes again.
+
+    def __init__(self, origin: Tensor, slopes: Sequence[Tensor], out: Tensor | None = None) -> None:
+        self._origin, self._slopes = origin, slopes
+        self._sum = torch.empty_like(origin) if out is None else out
+
+    def at(self, coefficients: Sequence[float]) -> Tensor:
+        torch.add(self._origin, self._slopes[0], alpha=coefficients[0], out=self._sum)
+        for slope, coefficient in zip(self._slopes[1:], coefficients[1:], strict=True):
+            self._sum.add_(slope, alpha=coefficient)
+        return self._sum
+
+
+class _Point:
+    # θ + Σ a_i·v_i, as far as it is read.
+
+    def __init__(self, risk: ModelRisk, theta: Tensor, vectors: Tensor, reads: set[int]) -> None:
+        stretches: list[slice] = []
+        for place in sorted(reads):
+            block = risk.blocks[place].slice
+            if stretches and block.start - stretches[-1].stop <= _GAP:
+                stretches[-1] = slice(stretches[-1].start, block.stop)
+            else:
+                stretches.append(block)
+        memory = torch.empty_like(theta)
+        self._sums = [_Affine(theta[part], [vector[part] for vector in vectors], memory[part]) for part in stretches]
+        self._pieces = _pieces(risk, memory)
+        self._dtypes = [tensor.dtype for tensor in risk.parameters.tensors]
+
+    def at(self, coefficients: Sequence[float]) -> list[Tensor]:
+        for one in self._sums:
+            one.at(coefficients)
+        return [piece.to(dtype) for piece, dtype in zip(self._pieces, self._dtypes, strict=True)]
+
+
+# A vector in pieces of the parameters' shapes, which share its memory.
+def _pieces(risk: ModelRisk, vector: Tensor) -> list[Tensor]:
+    return [vector[block.slice].view(block.shape) for block in risk.blocks]
+
+
+def _known_along(record: RecordedLoss, risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: Sequence[int]) -> list[_Affine]:
+    if not record.affine.outputs:
+        return []
+    with torch.no_grad(), torch.autocast(theta.device.type, enabled=False):
+        here, *directions = ([_pieces(risk, row)[place] for place in moved] for row in (theta, *vectors))
+        origin = record.affine.values(here)
+        slopes = [record.affine.slopes(direction) for direction in directions]
+    return [_Affine(one, others) for one, *others in zip(origin, *slopes, strict=True)]
+
+
+def record_plane(risk: Risk, theta: Tensor, vectors: Tensor, records: Records) -> RecordedPlane:
+    """Record a loss, or take the record that there is, and see that it gives the losses along directions.
+
+    Args:
+        risk: The loss.
+        theta: The origin ``(N,)``.
+        vectors: The directions ``(k, N)``.
+        records: What is recorded at this origin; what is recorded now comes on top.
+
+    Returns:
+        The losses along them.
+
+    Raises:
+        NotRecordableError: If they do not come from a record, for the reason in its message.
+    """
+    if not isinstance(risk, ModelRisk):
+        raise NotRecordableError("an analytic loss is called at each point")
+    if risk.draws_random:
+        raise NotRecordableError("the loss draws random numbers")
+    moves = torch.stack([(vectors[:, block.slice] != 0).any() for block in risk.blocks]).tolist()
+    moved = tuple(place for place, moves_it in enumerate(moves) if moves_it)
+    if not moved:
+        raise NotRecordableError("the directions move nothing")
+    if risk.has_fast_paths:
+        with contextlib.suppress(NotRecordableError):  # where they give something else, padding zeros say, they are not taken
+            return _plane(risk, theta, vectors, moved, records, fast=True)
+    return _plane(risk, theta, vectors, moved, records, fast=False)
+
+
+def _plane(
+    risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: tuple[int, ...], records: Records, *, fast: bool
+) -> RecordedPlane:
+    key = moved, len(vectors), fast
+    try:
+        if key not in records:
+            records[key] = _recorded(risk, theta, moved, len(vectors), fast=fast)
+        return _verified(RecordedPlane(risk, theta, vectors, moved, records[key]), risk, theta, vectors)
+    except NotRecordableError:
+        raise
+    except FAILURES as error:
+        raise NotRecordableError(f"an evaluation from the record failed: {error}") from error
+
+
+def _recorded(
+    risk: ModelRisk, theta: Tensor, moved: tuple[int, ...], n_directions: int, *, fast: bool
+) -> tuple[RecordedLoss, ...]:
+    records: list[RecordedLoss] = []
+    left = risk.ways.budget
+    for index in range(len(risk.weights)):
+        checkpoint()
+        with risk.held(theta.device, order=0, fast=fast):
+            records.append(record_loss(risk, index, theta, moved, n_directions, left))
+        left -= records[-1].bytes + records[-1].affine.size * (n_directions + 2) * theta.element_size()
+        if left < 0:
+            raise NotRecordableError("what is computed once takes more memory than the budget")
+    return tuple(records)
+
+
+def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Tensor) -> RecordedPlane:
+    place = risk.placer(theta, vectors)
+    for steps in trial_steps(theta, vectors):
+        checkpoint()
+        with risk.held(theta.device, order=0):
+            leaves = place(steps)
+            expected = [float(risk.term(index, leaves).detach()) for index in range(len(risk.weights))]
+        if all(math.isfinite(value) for value in expected):
+            with torch.inference_mode(), torch.autocast(theta.device.type, enabled=False):
+                found = list(plane.terms(steps))
+            if any(abs(one - two) > LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in zip(found, expected, strict=True)):
+                raise NotRecordableError("the loss from the record is not the loss without it")
+            return plane
+    raise NotRecordableError("no finite loss to compare at")
