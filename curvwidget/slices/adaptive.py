@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from curvwidget.directions import Directions
 from curvwidget.slices.check_points import check_points, random_points, spline_through
-from curvwidget.slices.known_losses import KnownLosses, Point
+from curvwidget.slices.known_losses import STEP_SECONDS, KnownLosses, Point
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.slices.sparse_polynomial import SparsePolynomial
 
@@ -61,7 +62,8 @@ def approximate(losses: KnownLosses, directions: Directions, tolerance: float) -
             return
         if work.rounding >= work.target:
             return
-        yield work.show()
+        if work.due:
+            yield work.show()
         if rounds > _FIRST_ROUNDS and work.settled:
             for points in check_points(losses, work.polynomial, work.random):
                 if not (yield from work.evaluate(points)):
@@ -86,6 +88,12 @@ class _Approximation:
         self._tolerance = tolerance
         self._shown: LossSlice | None = None
         self._first_error = math.inf
+        self._seen_until = 0.0  # on the clock, how long the last picture is looked at
+
+    @property
+    def due(self) -> bool:
+        # Whether to make the next picture: that takes about as long as some evaluations of a small network.
+        return time.perf_counter() >= self._seen_until
 
     @property
     def target(self) -> float:
@@ -143,6 +151,7 @@ class _Approximation:
             error=error,
             progress=1.0 if done else self._progress(error),
         )
+        self._seen_until = time.perf_counter() + STEP_SECONDS
         return self._shown
 
     def _progress(self, error: float) -> float:

@@ -10,12 +10,13 @@ import numpy as np
 
 from curvwidget.objective.along import LossesAlong
 
-__all__ = ["KnownLosses", "Point"]
+__all__ = ["STEP_SECONDS", "KnownLosses", "Point"]
 
 Array = np.ndarray[Any, Any]
 Point = tuple[int, ...]
 
-_STEP_SECONDS = 0.04  # of evaluations between two snapshots, where one evaluation takes less
+STEP_SECONDS = 0.04
+"""Of evaluations between two snapshots, where one evaluation takes less."""
 _MOST_POINTS = 64  # evaluated between two snapshots at most
 
 
@@ -69,6 +70,6 @@ class KnownLosses:
             for point, loss in zip(block, losses, strict=True):
                 self.values[point], self.known[point] = loss, True
             start += len(block)
-            size = min(_MOST_POINTS, 2 * self._size, int(len(block) * _STEP_SECONDS / seconds))
+            size = min(_MOST_POINTS, 2 * self._size, int(len(block) * STEP_SECONDS / seconds))
             self._size = max(self._losses.points_at_once, size)
             yield

@@ -229,7 +229,19 @@ def test_snapshots_come_early_on_the_whole_grid_and_get_better() -> None:
     assert [snapshot.progress == 1 for snapshot in snapshots] == [False] * (len(snapshots) - 1) + [True]
 
 
-def test_what_was_evaluated_before_the_grid_is_not_evaluated_again() -> None:
+def test_no_more_pictures_are_made_than_anybody_could_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, axes = objective_of(SMOOTH["wide dip"])
+    errors = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(adaptive, "STEP_SECONDS", seconds)
+        errors.append([snapshot.error for snapshot in cw.stream_slice(objective, axes, span=1.0, tolerance=0.01)])
+    every, first_and_last = (list(dict.fromkeys(each)) for each in errors)
+    assert len(every) > 3
+    assert first_and_last == [every[0], every[-1]]
+
+
+def test_what_was_evaluated_before_the_grid_is_not_evaluated_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptive, "STEP_SECONDS", 0.0)
     seen: list[bytes] = []
 
     def spy(theta: Tensor) -> Tensor:
