@@ -19,7 +19,7 @@ __all__ = ["Subset", "take_subset"]
 
 Array = np.ndarray[Any, Any]
 
-_PARTS = 16  # of a subset: their spread then tells the error to within a fifth, 1/√(2·15)
+_PARTS = 8  # of a subset: their spread then tells the error to within about a quarter, 1/√(2·7)
 
 
 @dataclass(frozen=True, eq=False)

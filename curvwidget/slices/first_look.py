@@ -42,7 +42,7 @@ class FirstLook:
 
     @property
     def sampling_error(self) -> float:
-        """Standard error of its values as estimates of the loss on all samples: the largest at centre, corners and edges."""
+        """Standard error of its values as estimates of the loss on all samples: the largest at centre and corners."""
         return self.plane.error
 
 
@@ -92,8 +92,7 @@ def stream_first_look(
     directions = directions.beside(subset.objective.theta)
     reach = auto_span(subset.objective, directions) if span is None else tuple(span)
     reach = tuple(float(f"{half * zoom:.2g}") for half in reach)
-    # Centre, corners and middles of the edges: the coarsest grid.
-    coordinates = list(itertools.product(*((-half, 0.0, half) for half in reach)))
+    coordinates = [[0.0] * len(reach), *itertools.product(*((-half, half) for half in reach))]
     error = float(np.max(subset.sampling_error(directions.vectors, coordinates)))
     for plane in stream_slice(subset.objective, directions, span=reach, resolution=min(resolution, _RESOLUTION)):
         yield FirstLook(replace(plane, error=error), subset.samples, subset.n_samples)
