@@ -66,6 +66,11 @@ class AffinePart:
     outputs: tuple[fx.Node, ...]
 
     @property
+    def constants(self) -> tuple[Tensor, ...]:
+        """What the operations take beside the arguments."""
+        return tuple(node.meta[VALUE] for node in self.steps if VALUE in node.meta)
+
+    @property
     def size(self) -> int:
         """Numbers in all outputs."""
         return sum(math.prod(node.meta[SHAPE]) for node in self.outputs)

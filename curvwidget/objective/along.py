@@ -136,6 +136,7 @@ class LossesAlong:
             if risk.ways.plain:
                 self._declined = ["CURVWIDGET_PLAIN is set"]
             else:
+                self._declined = []  # of a choice that was interrupted
                 if self.records_losses:
                     try:
                         self._plane = record_plane(risk, theta, vectors, self._records)

@@ -180,6 +180,8 @@ class HessianProducts:
                     if ways.records:
                         self.records[index] = found
                         self.graphs.pop(index, None)
+            if not ways.records and not ways.no_record:
+                ways.no_record = "it would not fit the memory budget"
         return self.records.get(index)
 
     def _graph(self, index: int) -> GradientGraph:

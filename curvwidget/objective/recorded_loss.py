@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.model_risk import ModelRisk
@@ -27,7 +27,8 @@ class RecordedLoss:
         sums: Which parameters the affine part comes from, likewise.
         affine: What is known along directions, as a function of all parameters that move.
         constants: What does not depend on them.
-        bytes: What the constants hold beside data and model.
+        bytes: What the constants, those of the affine part too, hold beside data and model.
+        versions: The batch and all constants, with how often each had been written to.
     """
 
     function: Callable[..., Tensor]
@@ -36,6 +37,12 @@ class RecordedLoss:
     affine: AffinePart
     constants: tuple[Tensor, ...]
     bytes: int
+    versions: tuple[tuple[Tensor, int], ...]
+
+    @property
+    def current(self) -> bool:
+        """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
+        return all(tensor._version == version for tensor, version in self.versions)
 
     def __call__(self, parameters: Sequence[Tensor], known: Sequence[Tensor]) -> Tensor:
         """Evaluate.
@@ -67,15 +74,20 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
         The record.
     """
     leaves = risk.place(theta)
+    versions = [(tensor, tensor._version) for tensor in tensors_of(risk.batches.items[index])]  # constants may come from it
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
+    _prune(graph)
     shared = {_address(leaf) for leaf in leaves}
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
             value = node.meta[VALUE].detach()
             node.meta[VALUE] = value.clone() if _address(value) in shared else value
+    most = _bytes(
+        [node.meta[VALUE] for node in graph.nodes if VALUE in node.meta], _known(risk, index)
+    )  # before equal ones are one
     alike = all(leaves[place].dtype == theta.dtype for place in moved)  # sums in half precision would be worse than the outputs
     affine, rest = split_affine(graph, n_directions if alike else None)
-    if affine.size * (n_directions + 2) * theta.element_size() > budget:
+    if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
         affine, rest = split_affine(graph, None)
     reads = []
     for place, node in zip(moved, list(rest.find_nodes(op="placeholder")), strict=False):
@@ -87,7 +99,18 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
         place for place, node in zip(moved, affine.arguments, strict=True) if not node.users.keys().isdisjoint(affine.steps)
     )
     constants = settle(rest)
-    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, _bytes(constants, _known(risk, index)))
+    taken = *constants, *affine.constants
+    versions += [(tensor, tensor._version) for tensor in taken]
+    size = _bytes(taken, _known(risk, index))
+    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions))
+
+
+# Leave out what the loss does not come from: it would count as a use, and the graph keeps what its constants are in memory.
+def _prune(graph: fx.Graph) -> None:
+    constants = [node for node in graph.nodes if VALUE in node.meta]
+    graph.eliminate_dead_code()
+    for node in set(constants).difference(graph.nodes):
+        del node.meta[VALUE]
 
 
 # Tensors that are there anyway: the model's and the batch's.

@@ -51,15 +51,14 @@ class RecordedPlane:
         self._records = records
         self._point = _Point(risk, theta, vectors, {place for record in records for place in record.reads})
         self._known = [_known_along(record, risk, theta, vectors, moved) for record in records]
-        self._versions = [(tensor, tensor._version) for record in records for tensor in record.constants]
         read = {place for record in records for place in record.reads}
         behind = {place for record in records for place in record.sums}
         self.spared_parameters = tuple(risk.blocks[place].name for place in moved if place in behind - read)
 
     @property
     def current(self) -> bool:
-        """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
-        return all(tensor._version == version for tensor, version in self._versions)
+        """Whether all that was recorded still stands."""
+        return all(record.current for record in self._records)
 
     def evaluate(self, rows: Array, losses: Array) -> int:
         """Evaluate the loss at points, one after another.
@@ -151,6 +150,8 @@ def _known_along(record: RecordedLoss, risk: ModelRisk, theta: Tensor, vectors: 
         here, *directions = ([_pieces(risk, row)[place] for place in moved] for row in (theta, *vectors))
         origin = record.affine.values(here)
         slopes = [record.affine.slopes(direction) for direction in directions]
+    if not all(bool(slope.isfinite().all()) for along in slopes for slope in along):
+        raise NotRecordableError("what is known along the directions is not finite")  # and times 0 would be NaN
     return [_Affine(one, others) for one, *others in zip(origin, *slopes, strict=True)]
 
 
@@ -188,7 +189,7 @@ def _plane(
 ) -> RecordedPlane:
     key = moved, len(vectors), fast
     try:
-        if key not in records:
+        if key not in records or not all(record.current for record in records[key]):
             records[key] = _recorded(risk, theta, moved, len(vectors), fast=fast)
         return _verified(RecordedPlane(risk, theta, vectors, moved, records[key]), risk, theta, vectors)
     except NotRecordableError:
@@ -222,7 +223,8 @@ def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Ten
         if all(math.isfinite(value) for value in expected):
             with torch.inference_mode(), torch.autocast(theta.device.type, enabled=False):
                 found = list(plane.terms(steps))
-            if any(abs(one - two) > LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in zip(found, expected, strict=True)):
+            pairs = zip(found, expected, strict=True)
+            if not all(abs(one - two) <= LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in pairs):  # NaN is not the same
                 raise NotRecordableError("the loss from the record is not the loss without it")
             return plane
     raise NotRecordableError("no finite loss to compare at")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from curvwidget.objective.kernels import batched_kernels
 from curvwidget.objective.recording import NotRecordableError, Recorded, record
 from curvwidget.objective.trial import FAILURES, PRODUCT_TOLERANCE
 
@@ -52,7 +53,10 @@ class RecordedWalk:
             The products, of the same shape.
         """
         with torch.no_grad(), torch.autocast(self._device, enabled=False):
-            return (self._recorded if vectors.ndim == 1 else self._recorded.several)(vectors)
+            if vectors.ndim == 1:
+                return self._recorded(vectors)
+            with batched_kernels():  # or torch would do some operations one vector after another, and say so on the console
+                return self._recorded.several(vectors)
 
 
 def record_walk(walk: Walk, theta: Tensor, leaves: Iterable[Tensor]) -> RecordedWalk:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from curvwidget.objective.rewriting import SHAPE, VALUE, constant, join_products, simplify
+from curvwidget.objective.rewriting import MADE, SHAPE, VALUE, constant, join_products, simplify
 
 __all__ = ["NotRecordableError", "Recorded", "compiled", "record", "settle", "trace"]
 
@@ -124,7 +125,7 @@ def trace(function: Callable[..., Tensor], arguments: Sequence[Tensor]) -> fx.Gr
 
 
 def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> tuple[Tensor, ...]:
-    """Give constants their final places, and let go the numbers that a graph was simplified by.
+    """Give constants their final places, equal ones the same, and let go the numbers that a graph was simplified by.
 
     Args:
         graph: As from `trace`; changed.
@@ -134,11 +135,18 @@ def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor] = lambda tensor: ten
         The constants, the last argument of what is compiled.
     """
     constants: list[Tensor] = []
+    alike: defaultdict[Any, list[int]] = defaultdict(list)
     for node in graph.nodes:
         value = node.meta.pop(VALUE, None)
-        if value is not None:
-            node.args = (node.args[0], len(constants))
+        if value is None:
+            continue
+        kind = value.shape, value.dtype, value.layout
+        candidates = alike[kind] if node.meta[MADE] and value.layout is torch.strided else []
+        place = next((place for place in candidates if torch.equal(constants[place], value)), len(constants))
+        if place == len(constants):
             constants.append(own(value.detach()))  # or a graph that it came from would stay in memory
+            alike[kind].append(place)
+        node.args = (node.args[0], place)
     return tuple(constants)
 
 
@@ -164,6 +172,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # By weak references, or what the function lets go would stay in memory.
         self.nodes: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
         self._constants: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
+        self._made: MutableMapping[Tensor, bool] = WeakTensorKeyDictionary()
         for index, argument in enumerate(arguments):
             self._name(argument, self.graph.placeholder(f"argument_{index}"))
         self.graph.placeholder("constants")
@@ -174,7 +183,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         depends = any(isinstance(leaf, Tensor) and leaf in self.nodes for leaf in tree_leaves((args, kwargs)))
         if not depends or func in _SHAPE_ALONE:
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            if isinstance(result, Tensor) and not _shares_memory(func):
+                self._made[result] = True
+            return result
         if not _LOOKS.isdisjoint(func.tags) and not self._harmless(func, args, kwargs):
             raise NotRecordableError(f"{func} looks at numbers or draws some")
         arguments = tree_map(self._node, args), tree_map(self._node, kwargs)
@@ -209,12 +221,17 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if leaf in self.nodes:
             return self.nodes[leaf]
         if leaf not in self._constants:
-            self._constants[leaf] = constant(self.graph, leaf)
+            self._constants[leaf] = constant(self.graph, leaf, made=leaf in self._made)
         return self._constants[leaf]
 
     def _name(self, tensor: Tensor, node: fx.Node) -> None:
         self.nodes[tensor] = node
         node.meta[SHAPE] = tensor.shape
+
+
+# Whether what an operation gives may lie in the memory of its arguments.
+def _shares_memory(func: Any) -> bool:
+    return any(result.alias_info is not None for result in func._schema.returns)
 
 
 # The operation that gives what another one writes into its first argument.

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["SHAPE", "VALUE", "constant", "join_products", "simplify"]
+__all__ = ["MADE", "SHAPE", "VALUE", "constant", "join_products", "simplify"]
 
 SHAPE = "shape"
 """Of what a node gives, in its ``meta``."""
+MADE = "made"
+"""Whether a constant is nobody else's, in its ``meta``: an equal one may then take its place."""
 VALUE = "value"
 """What a constant is, in its ``meta``; other nodes have none."""
 
@@ -35,19 +37,20 @@ _FRESH = {
 }
 
 
-def constant(graph: fx.Graph, value: Tensor) -> fx.Node:
+def constant(graph: fx.Graph, value: Tensor, *, made: bool = True) -> fx.Node:
     """Add a constant to a list of operations, at its place of insertion.
 
     Args:
         graph: The operations; its last argument is the tuple of constants.
         value: What the constant is.
+        made: Whether it was computed for this list, and is nobody else's.
 
     Returns:
         Its node.
     """
     *_, held = graph.find_nodes(op="placeholder")
     node = _call(graph, operator.getitem, held, 0, shape=value.shape)
-    node.meta[VALUE] = value
+    node.meta[VALUE], node.meta[MADE] = value, made
     return node
 
 

@@ -203,7 +203,9 @@ def test_any_models_products_come_from_its_record_and_need_nothing_of_the_model(
     torch.testing.assert_close(objective.hvp(vectors[0]), truth[0], **close)
     assert (len(objective._products.records), len(objective._products.graphs)) == (1, 0)
     objective.loss(objective.theta + 1)  # another point stands in the model now
-    for at_once in (1, 1) if name == "sparse embedding" else (1, 4):  # no several sparse gradients at once: measured as a failure
+    # What torch.func.vmap has no rule for is measured as a failure: sparse gradients, and the fused LSTM of single precision.
+    alone = name == "sparse embedding" or (name == "LSTM" and dtype == torch.float32)
+    for at_once in (1, 1) if alone else (1, 4):
         objective._risk.ways.at_once = at_once
         torch.testing.assert_close(objective.hvp(vectors), truth, **close)
     assert len(objective._products.records) == 1  # nothing that it needs was written to

@@ -172,3 +172,17 @@ def test_the_operations_are_listed_once_with_their_constants() -> None:
     assert [node.meta[VALUE] is x for node in constants] == [True]
     names = [node.target.__name__ for node in graph.nodes if node.op == "call_function" and node not in constants]
     assert names == ["mul.Tensor", "sum.default", "add.Tensor", "sum.default", "add.Tensor"]
+
+
+def test_equal_constants_that_are_nobody_elses_are_kept_once() -> None:
+    mine, same = torch.arange(3.0), torch.arange(3.0)  # of two owners, who may write to them
+
+    def function(x: Tensor) -> Tensor:
+        return x * mine + x * same + x * (mine + 1) + x * torch.arange(1.0, 4.0)
+
+    recorded = record(function, [torch.ones(3)])
+    x = torch.randn(3)
+    torch.testing.assert_close(recorded(x), function(x))
+    owned = [constant for constant in recorded.constants if constant.data_ptr() in (mine.data_ptr(), same.data_ptr())]
+    assert len(owned) == 2
+    assert len(recorded.constants) == 3  # and 1, 2, 3, which was computed in two ways
