@@ -82,9 +82,8 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
             value = node.meta[VALUE].detach()
             node.meta[VALUE] = value.clone() if _address(value) in shared else value
-    most = _bytes(
-        [node.meta[VALUE] for node in graph.nodes if VALUE in node.meta], _known(risk, index)
-    )  # before equal ones are one
+    values = [node.meta[VALUE] for node in graph.nodes if VALUE in node.meta]
+    most = _bytes(values, _known(risk, index))  # equal ones are not one yet
     alike = all(leaves[place].dtype == theta.dtype for place in moved)  # sums in half precision would be worse than the outputs
     affine, rest = split_affine(graph, n_directions if alike else None)
     if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
