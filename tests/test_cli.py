@@ -32,7 +32,7 @@ def test_info_names_the_memory_budget_and_how_products_are_computed(capsys, monk
     assert torch.equal(torch.get_rng_state(), before)
     assert lines["memory"] == "1024 MiB for a Hessian-vector product"
     kept, walked = lines["products"].split("; ")
-    assert kept == "graphs of the gradient kept"
+    assert kept == "graphs of the gradient kept until their walks are recorded"
     assert re.fullmatch(r"(vectors one by one|(4|16) vectors at once) \(.+\), of a network with N = 212", walked)
     monkeypatch.setenv("CURVWIDGET_PLAIN", "1")
     assert "vectors one by one (CURVWIDGET_PLAIN is set)" in cli.describe_installation()[-1]
