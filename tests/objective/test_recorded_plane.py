@@ -170,6 +170,21 @@ def test_points_leave_all_that_they_start_from_as_it_is(name: str) -> None:
     assert plane.current
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_that_stay_are_kept_as_they_were(name: str) -> None:
+    """Whatever other points are written where they stand in the model, and without falling back on it."""
+    objective = case_named(name).build().objective()
+    for block in (objective.blocks[0], objective.blocks[-1]):
+        vectors = torch.zeros(1, objective.n_parameters).double()
+        vectors[:, block.slice] = 1.0
+        along = objective.along(vectors)
+        first = along.at(coordinates(1))
+        objective.at(objective.theta + 0.5).loss()
+        np.testing.assert_array_equal(along.at(coordinates(1)), first)
+        assert along._plane is not None
+        assert along._plane.current
+
+
 def test_numbers_that_the_record_does_not_have_are_not_taken_for_equal() -> None:
     """NaN is no more than any tolerance."""
 
