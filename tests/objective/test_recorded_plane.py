@@ -137,7 +137,8 @@ def test_a_model_of_several_precisions() -> None:
 
     objective = Objective(Mixed(), F.mse_loss, data())
     assert objective.dtype == torch.float32
-    assert compared(objective, rtol=1e-6).spared_parameters == ()
+    along = compared(objective, rtol=1e-6)
+    assert (along.spared_parameters, along.declined) == ((), ())
     first = directions(objective)
     first[:, 16:] = 0
     along = compared(objective, first, rtol=2e-2)  # a bfloat16 has 8 bits
