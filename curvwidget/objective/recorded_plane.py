@@ -131,10 +131,13 @@ class _Point:
         self._sums = [_Affine(theta[part], [vector[part] for vector in vectors], memory[part]) for part in stretches]
         self._pieces = _pieces(risk, memory)
         self._dtypes = [tensor.dtype for tensor in risk.parameters.tensors]
+        self._alike = all(dtype == theta.dtype for dtype in self._dtypes)
 
     def at(self, coefficients: Sequence[float]) -> list[Tensor]:
         for one in self._sums:
             one.at(coefficients)
+        if self._alike:
+            return self._pieces
         return [piece.to(dtype) for piece, dtype in zip(self._pieces, self._dtypes, strict=True)]
 
 

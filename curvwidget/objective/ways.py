@@ -28,7 +28,8 @@ FEWEST_AT_ONCE = _AT_ONCE[0]
 _SLOW = 0.02  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
 _HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
 _GAIN, _LOSS = 0.95, 1.2  # of the time: what a common walk is chosen at, and what a larger one is not tried at
-_RUNS, _ENOUGH = 5, 0.2  # of each; two where they take so many seconds
+_LONGEST = 0.1  # seconds that a walk with several may be expected to take, to be tried at all
+_RUNS, _ENOUGH = 5, 0.1  # of each; two where they take so many seconds
 
 
 @dataclass
@@ -82,6 +83,8 @@ class Ways:
             return
         best, fastest, allowed = 1, alone, most()
         for count in _AT_ONCE:
+            if count * fastest > _LONGEST:
+                break
             if count > allowed:
                 self._settle(best, f"the memory budget allows {allowed}")
                 return

@@ -97,8 +97,10 @@ def test_slow_products_are_not_measured_at_length() -> None:
     found, walks = chosen(lambda count: 1e-3, built_in=0.5)
     assert (found.at_once, walks) == (1, [])
     assert "building the graph took 500 ms" in str(found)
-    found, walks = chosen(lambda count: 25e-3)
+    found, walks = chosen(lambda count: 22e-3)
     assert (found.at_once, walks) == (1, [1, 1, 1, 1, 1])
+    found, walks = chosen(lambda count: 8e-3 * count)
+    assert (found.at_once, max(walks)) == (1, 4)  # sixteen would take more than a tenth of a second
     found, walks = chosen(lambda count: 0.3, built_in=0.1)
     assert (found.at_once, walks) == (1, [1, 1])
 
