@@ -106,7 +106,6 @@ class HessianProducts:
                     record = self._record(0, 1)
                     multiply = record or partial(self._walk, graph or self._graph(0))
                     ways.by_record = record is not None
-                    risk.place(self._theta)
                     ways.choose(
                         lambda vectors: multiply(vectors[0] if len(vectors) == 1 else vectors).view(len(vectors), -1),
                         self._theta,
@@ -168,7 +167,6 @@ class HessianProducts:
             if first:
                 ways.records = bool(self._keeps()) and records_fit(self._risk, self._theta, ways.budget)
             if ways.records:
-                self._risk.place(self._theta)
                 try:
                     found = record_walk(partial(self._walk, graph), self._theta, graph.leaves)
                 except NotRecordableError as error:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.recording import compiled, settle, trace
-from curvwidget.objective.rewriting import VALUE
+from curvwidget.objective.rewriting import VALUE, prune
 from curvwidget.objective.trees import tensors_of
 
 __all__ = ["RecordedLoss", "record_loss"]
@@ -76,7 +76,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     leaves = risk.place(theta)
     versions = [(tensor, tensor._version) for tensor in tensors_of(risk.batches.items[index])]  # constants may come from it
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
-    _prune(graph)
+    prune(graph)  # or what the loss does not come from would count as a use
     shared = {_address(leaf) for leaf in leaves}
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
@@ -102,14 +102,6 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     versions += [(tensor, tensor._version) for tensor in taken]
     size = _bytes(taken, _known(risk, index))
     return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions))
-
-
-# Leave out what the loss does not come from: it would count as a use, and the graph keeps what its constants are in memory.
-def _prune(graph: fx.Graph) -> None:
-    constants = [node for node in graph.nodes if VALUE in node.meta]
-    graph.eliminate_dead_code()
-    for node in set(constants).difference(graph.nodes):
-        del node.meta[VALUE]
 
 
 # Tensors that are there anyway: the model's and the batch's.

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["MADE", "SHAPE", "VALUE", "constant", "join_products", "simplify"]
+__all__ = ["MADE", "SHAPE", "VALUE", "constant", "join_products", "prune", "simplify"]
 
 SHAPE = "shape"
 """Of what a node gives, in its ``meta``."""
@@ -72,6 +72,15 @@ def simplify(graph: fx.Graph) -> None:
             _factors_at_once(graph, node)
             _transposed_gradient_of_weight(graph, node)
         _once(node, seen)
+    prune(graph)
+
+
+def prune(graph: fx.Graph) -> None:
+    """Leave out operations that the result does not come from, and let go their constants.
+
+    Args:
+        graph: The operations; changed.
+    """
     constants = [node for node in graph.nodes if VALUE in node.meta]
     graph.eliminate_dead_code()
     for node in set(constants).difference(graph.nodes):

@@ -41,7 +41,7 @@ class Ways:
         budget: Bytes that a product may take beyond model, data and vectors.
         keeps_graphs: Whether the graphs of the gradient are kept; None as long as nobody needed to know.
         records: Whether walks that are done again and again are recorded; None as long as there were too few of them.
-        no_record: Why not, in words, where memory is not the reason.
+        no_record: Why not, in words.
         at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
         by_record: Whether that was measured upon a record; None for either.
         reason: Why, in words.
