@@ -22,6 +22,7 @@ from curvwidget.objective import Objective, affine
 from curvwidget.objective import along as along_module
 from curvwidget.objective.along import LossesAlong
 from tests.cases import CASES, Case, case_named
+from tests.objective.planes import coordinates, directions
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 ROUNDING = {"rtol": 1e-12, "atol": 1e-14}
@@ -42,15 +43,6 @@ SPARED = {
 def small_layers_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(affine, "_MULTIPLICATIONS_A_TERM", 0.1)
     monkeypatch.setattr(along_module, "_FIRST_POINTS", 0)
-
-
-def directions(objective: Objective, count: int = 2) -> Tensor:
-    generator = torch.Generator().manual_seed(count)
-    return torch.randn(count, objective.n_parameters, generator=generator, dtype=objective.dtype)
-
-
-def coordinates(count: int = 2, points: int = 7) -> np.ndarray:
-    return np.random.default_rng(count).normal(size=(points, count)) * 0.3
 
 
 def loss_by_loss(objective: Objective, vectors: Tensor, points: np.ndarray) -> np.ndarray:
