@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils import parametrizations, prune
-from torch.utils.checkpoint import checkpoint
 
 from curvwidget.objective import Objective
 from tests.cases import named_parameters
+from tests.objective.models import Checkpointed
 
 X, Y = torch.randn(9, 3, generator=torch.Generator().manual_seed(1)).double(), torch.arange(9) % 2
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
@@ -42,17 +42,6 @@ def two_layers() -> nn.Sequential:
 def two_layers_loss(theta: Tensor) -> Tensor:
     hidden = torch.tanh(X @ theta[:12].reshape(4, 3).T + theta[12:16])
     return F.cross_entropy(hidden @ theta[16:24].reshape(2, 4).T + theta[24:26], Y)
-
-
-class Checkpointed(nn.Module):
-    """Recomputes its hidden layer in the backward pass."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden, self.head = nn.Linear(3, 4), nn.Linear(4, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(checkpoint(lambda inputs: torch.tanh(self.hidden(inputs)), x, use_reentrant=False))
 
 
 def test_a_layer_that_is_recomputed_in_the_backward_pass_is_recomputed_at_the_right_point() -> None:

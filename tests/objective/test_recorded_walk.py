@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
-from torch.utils.checkpoint import checkpoint
 
 from curvwidget.objective import Objective
 from curvwidget.objective.graph_memory import record_over_graph
 from tests.cases import CASES, Case, dense_hessian
+from tests.objective.models import Checkpointed
 
 CUT = [(case, 5) for case in CASES if case.name not in ("quadratic form", "physics-informed")]  # whose data can be cut
 KEPT = "graphs of the gradient kept"
@@ -111,17 +111,6 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = (part[:, None] for part in self.parts(x).chunk(3, dim=-1))
         return self.head(F.scaled_dot_product_attention(query, key, value, is_causal=True)[:, 0].mean(dim=1))
-
-
-class Checkpointed(nn.Module):
-    """Computes its hidden layer a second time in the backward pass."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden, self.head = nn.Linear(3, 4), nn.Linear(4, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(checkpoint(lambda inputs: torch.tanh(self.hidden(inputs)), x, use_reentrant=False))
 
 
 class Tied(nn.Module):
