@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(chosen) - {*PARTS, *SCRIPTS}):
         parser.error(f"parts must be of {', '.join((*PARTS, *SCRIPTS))}, got {', '.join(unknown)}")
     torch.set_num_threads(options.threads)
+    if on_cuda:
+        torch.backends.cudnn.allow_tf32 = False  # as we compute anyway: numbers of 11 bits are not compared with those of 24
     run = datetime.now().isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.output or (Path(scratch) if options.quick else RESULTS)

@@ -157,7 +157,7 @@ NETS: dict[str, _Recipe] = {
     "MLP 64-64-10": _Recipe(lambda: _dense(64, 64, 10, activation=nn.Tanh), 512, 512),
     "MLP 784-256-128-10": _Recipe(lambda: _dense(784, 256, 128, 10, activation=nn.ReLU), 1024, 1024, image=(1, 28, 28), epochs=3),
     "conv net": _Recipe(_convolutional, 512, 512),
-    "ResNet-20": _Recipe(zoo.resnet20, 32, 512, image=(3, 32, 32), epochs=4, images=256, step=32, learning_rate=1e-3),
+    "ResNet-20": _Recipe(zoo.resnet20, 32, 256, image=(3, 32, 32), epochs=4, images=256, step=32, learning_rate=1e-3),
     "transformer": _Recipe(Transformer, 64, 1024, attention=True),
     "transformer, norms frozen": _Recipe(lambda: Transformer(frozen_norms=True), 64, 1024, attention=True),
 }

@@ -138,10 +138,13 @@ def loss_landscapes_plane(net: Net, steps: int) -> Contender:
     metric = metrics.Loss(net.criterion, net.x, net.y)
     model = net.copied()
     _check_loss_landscapes(net, package, metric)
-    return repeated(
+
+    def call(count: int = steps) -> None:
         # Its normalization by filters divides by zero where a parameter is zero; a point takes as long without.
-        lambda: package.random_plane(model, metric, distance=1, steps=steps, normalization=None, deepcopy_model=True)
-    )
+        package.random_plane(model, metric, distance=1, steps=count, normalization=None, deepcopy_model=True)
+
+    call(1)  # what it refuses is refused here: it draws its axes on the CPU, whatever the model is on
+    return repeated(call)
 
 
 def _check_loss_landscapes(net: Net, package: Any, metric: Any, steps: int = 4) -> None:

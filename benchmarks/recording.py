@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import torch
 
+import curvwidget as cw
+
 __all__ = ["RESULTS", "Cost", "describe_machine", "describe_versions", "measured", "write_results"]
 
 RESULTS = Path(__file__).parent / "results"
@@ -100,8 +102,8 @@ def describe_versions(*names: str) -> dict[str, str]:
     Returns:
         The version of each; ``"not installed"`` where there is none.
     """
-    found = {"python": platform.python_version()}
-    for name in ("curvwidget", "torch", *names):
+    found = {"python": platform.python_version(), "curvwidget": cw.__version__}  # it may run without being installed
+    for name in ("torch", *names):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -129,13 +129,15 @@ def describe_installation() -> list[str]:
 
     lines = [f"{name:<12}{_version(name)}" for name in REPORTED]
     lines.append(f"{'python':<12}{platform.python_version()} on {platform.platform()}")
-    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    places = [torch.device("cpu"), *(torch.device("cuda", index) for index in range(torch.cuda.device_count()))]
+    devices = [torch.cuda.get_device_name(place) for place in places[1:]]
     if torch.backends.mps.is_available():
         devices.append("mps")
     lines.append(f"{'devices':<12}{', '.join(['cpu', *devices])}")
     lines.append(f"{'threads':<12}{torch.get_num_threads()} of {os.cpu_count()} processors")
     try:
-        lines.append(f"{'memory':<12}{memory_budget() / 2**20:.0f} MiB for a Hessian-vector product")
+        budgets = [f"{memory_budget(device) / 2**20:.0f} MiB ({device})" for device in places]
+        lines.append(f"{'memory':<12}{', '.join(budgets)} for a Hessian-vector product")
         lines.append(f"{'products':<12}{_ways_of_a_small_network()}")
     except ValueError as refused:  # what an environment variable says
         lines.append(f"{'settings':<12}{refused}")

@@ -30,7 +30,8 @@ def test_info_names_the_memory_budget_and_how_products_are_computed(capsys, monk
     before = torch.get_rng_state()
     lines = dict(line.split(None, 1) for line in cli.describe_installation())
     assert torch.equal(torch.get_rng_state(), before)
-    assert lines["memory"] == "1024 MiB for a Hessian-vector product"
+    assert lines["memory"].startswith("1024 MiB (cpu)")
+    assert lines["memory"].endswith(" for a Hessian-vector product")
     kept, walked = lines["products"].split("; ")
     assert kept == "graphs of the gradient kept until their walks are recorded"
     assert re.fullmatch(r"(vectors one by one|(4|16) vectors at once) \(.+\), of a network with N = 212", walked)

@@ -42,7 +42,7 @@ class ModelRisk(Risk):
             parameters: The model's parameters that make up θ.
             batches: The data.
         """
-        super().__init__(batches.weights, parameters.blocks)
+        super().__init__(batches.weights, parameters.blocks, parameters.tensors[0].device)
         self._model = model
         self._criterion = criterion
         self._batch_loss = batch_loss

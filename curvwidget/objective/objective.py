@@ -128,7 +128,7 @@ class Objective:
         objective = cls.__new__(cls)
         with preserved_rng(theta.device), torch.inference_mode(False):
             theta = theta.detach().clone()
-            risk = FunctionRisk(function, len(theta))
+            risk = FunctionRisk(function, len(theta), theta.device)
             check_sound(risk, theta)
             doubt = doubt_slope(risk, theta)
             value = try_all(risk, theta)

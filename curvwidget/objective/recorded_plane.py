@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from curvwidget._interrupt import checkpoint
+from curvwidget.objective.kernels import full_precision
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.recorded_loss import RecordedLoss, record_loss
 from curvwidget.objective.recording import NotRecordableError
@@ -47,7 +48,7 @@ class RecordedPlane:
             records: One a batch.
         """
         self._weights = risk.weights
-        self._device = theta.device.type
+        self._device = theta.device
         self._records = records
         self._point = _Point(risk, theta, vectors, {place for record in records for place in record.reads})
         self._known = [_known_along(record, risk, theta, vectors, moved) for record in records]
@@ -70,7 +71,7 @@ class RecordedPlane:
         Returns:
             B.
         """
-        with torch.inference_mode(), torch.autocast(self._device, enabled=False):
+        with torch.inference_mode(), full_precision(self._device):
             for index, row in enumerate(rows.tolist()):
                 checkpoint()
                 losses[index] = self.loss(row)
@@ -149,7 +150,7 @@ def _pieces(risk: ModelRisk, vector: Tensor) -> list[Tensor]:
 def _known_along(record: RecordedLoss, risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: Sequence[int]) -> list[_Affine]:
     if not record.affine.outputs:
         return []
-    with torch.no_grad(), torch.autocast(theta.device.type, enabled=False):
+    with torch.no_grad(), full_precision(theta.device):
         here, *directions = ([_pieces(risk, row)[place] for place in moved] for row in (theta, *vectors))
         origin = record.affine.values(here)
         slopes = [record.affine.slopes(direction) for direction in directions]
@@ -224,7 +225,7 @@ def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Ten
             leaves = place(steps)
             expected = [float(risk.term(index, leaves).detach()) for index in range(len(risk.weights))]
         if all(math.isfinite(value) for value in expected):
-            with torch.inference_mode(), torch.autocast(theta.device.type, enabled=False):
+            with torch.inference_mode(), full_precision(theta.device):
                 found = list(plane.terms(steps))
             pairs = zip(found, expected, strict=True)
             if not all(abs(one - two) <= LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in pairs):  # NaN is not the same

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from curvwidget.objective.kernels import batched_kernels
+from curvwidget.objective.kernels import batched_kernels, full_precision
 from curvwidget.objective.recording import NotRecordableError, Recorded, record
 from curvwidget.objective.trial import FAILURES, PRODUCT_TOLERANCE
 
@@ -30,7 +30,7 @@ class RecordedWalk:
             device: Where they compute.
         """
         self._recorded = recorded
-        self._device = device.type
+        self._device = device
         self._versions = [tensor._version for tensor in recorded.constants]
 
     @property
@@ -52,7 +52,7 @@ class RecordedWalk:
         Returns:
             The products, of the same shape.
         """
-        with torch.no_grad(), torch.autocast(self._device, enabled=False):
+        with torch.no_grad(), full_precision(self._device):
             if vectors.ndim == 1:
                 return self._recorded(vectors)
             with batched_kernels():  # or torch would do some operations one vector after another, and say so on the console

@@ -37,12 +37,13 @@ class Risk(ABC):
         ways: In which way products with the Hessian are computed.
     """
 
-    def __init__(self, weights: tuple[float, ...], blocks: tuple[ParameterBlock, ...]) -> None:
+    def __init__(self, weights: tuple[float, ...], blocks: tuple[ParameterBlock, ...], device: torch.device) -> None:
         """Set what all risks have.
 
         Args:
             weights: w_b.
             blocks: The named stretches of θ.
+            device: Where it is computed.
         """
         self.weights = weights
         self.blocks = blocks
@@ -52,7 +53,7 @@ class Risk(ABC):
         self.recurrent = False
         self.has_fast_paths = False
         self.hessian_checked = False
-        self.ways = Ways(plain=computes_plainly(), budget=memory_budget())
+        self.ways = Ways(plain=computes_plainly(), budget=memory_budget(device))
 
     @property
     @abstractmethod
@@ -119,11 +120,11 @@ class Risk(ABC):
         """
         with (
             self.lock,
-            # A loss that differentiates inside is differentiated more often than asked for.
-            differentiable_kernels(2 if self.needs_grad else order, recurrent=self.recurrent, fast=fast),
+            # The caller's autocast would make L another function. One that differentiates inside is differentiated more often
+            # than asked for.
+            differentiable_kernels(2 if self.needs_grad else order, device, recurrent=self.recurrent, fast=fast),
             torch.inference_mode(False),
             torch.set_grad_enabled(order > 0 or self.needs_grad),
-            torch.autocast(device.type, enabled=False),  # the caller's would make L another function
         ):
             yield
 
@@ -166,14 +167,15 @@ class Risk(ABC):
 class FunctionRisk(Risk):
     """An analytic loss of a vector."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor], size: int) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor], size: int, device: torch.device) -> None:
         """Wrap a function.
 
         Args:
             function: Maps ``(N,)`` to a scalar, differentiably.
             size: N.
+            device: Where the function is computed.
         """
-        super().__init__((1.0,), (ParameterBlock("theta", (size,), 0),))
+        super().__init__((1.0,), (ParameterBlock("theta", (size,), 0),), device)
         self._function = function
 
     @property

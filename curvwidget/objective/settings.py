@@ -12,25 +12,32 @@ import math
 import os
 import re
 
+import torch
+
 __all__ = ["MEMORY_BUDGET", "computes_plainly", "memory_budget"]
 
 MEMORY_BUDGET = 256 * 2**20  # bytes, where the user sets nothing
+_SHARE_OF_DEVICE, _SHARE_OF_FREE = 1 / 16, 1 / 4  # on a CUDA device
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 _SWITCH = {"": False, "0": False, "1": True}
 
 
-def memory_budget() -> int:
+def memory_budget(device: torch.device) -> int:
     """Return the bytes that one Hessian-vector product may take beyond model, data and vectors.
 
+    Args:
+        device: Where it is computed.
+
     Returns:
-        What ``CURVWIDGET_MEMORY`` says, or 256 MiB.
+        What ``CURVWIDGET_MEMORY`` says, or 256 MiB; on a CUDA device, which is fast with large batches alone, a sixteenth of its
+        memory, if four times as much is free.
 
     Raises:
         ValueError: If it says no positive amount of memory.
     """
     text = os.environ.get("CURVWIDGET_MEMORY", "")
     if not text.strip():
-        return MEMORY_BUDGET
+        return _budget_on_cuda(device) if device.type == "cuda" else MEMORY_BUDGET
     found = _AMOUNT.fullmatch(text)
     amount = 0
     if found:
@@ -39,6 +46,12 @@ def memory_budget() -> int:
     if amount < 1:
         raise ValueError(f"CURVWIDGET_MEMORY must be a number of bytes, such as 512MB or 2GiB, got {text!r}")
     return amount
+
+
+def _budget_on_cuda(device: torch.device) -> int:
+    free, total = torch.cuda.mem_get_info(device)
+    reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(1, int(min(_SHARE_OF_DEVICE * total, _SHARE_OF_FREE * (free + reusable))))
 
 
 def computes_plainly() -> bool:

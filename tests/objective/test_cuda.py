@@ -106,3 +106,27 @@ def test_data_on_the_cpu_is_moved_once() -> None:
     objective = cw.Objective(nn.Linear(3, 2).cuda(), F.cross_entropy, (x, y))
     assert objective._risk.batches.items[0][0].device.type == "cuda"
     assert objective._risk.batches.items[0][0].data_ptr() == objective._risk.batches.items[0][0].to("cuda").data_ptr()
+
+
+def test_float32_has_all_its_digits_whatever_the_process_allows() -> None:
+    """TF32, which cuDNN takes unless told otherwise, would be 1e-3 off: more than a loss changes along a step of a slice."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(8, 32, 3), nn.Tanh(), nn.Conv2d(32, 16, 3), nn.Tanh(), nn.Flatten(), nn.LazyLinear(5))
+    x, y = torch.randn(64, 8, 12, 12), torch.arange(64) % 5
+    model(x)
+    truth = cw.Objective(model.double(), F.cross_entropy, (x.double(), y))
+    vectors = torch.randn(12, truth.n_parameters, dtype=torch.float64)
+    products = truth.hvp(vectors)
+    before = torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cudnn.allow_tf32 = True
+        there = cw.Objective(model.float(), F.cross_entropy, (x, y), device="cuda")
+        one_by_one = torch.stack([there.hvp(vector) for vector in vectors.float()])  # by the graph, then from a record
+        for found in (one_by_one, there.hvp(vectors.float())):
+            assert (found.cpu().double() - products).norm() < 1e-5 * products.norm()
+        rows = np.linspace(-1, 1, 40)[:, None]
+        directions = vectors[:1] / vectors[:1].norm()
+        np.testing.assert_allclose(there.along(directions.float()).at(rows), truth.along(directions).at(rows), rtol=2e-6)
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from curvwidget.objective import Objective
-from curvwidget.objective.kernels import differentiable_kernels
+from curvwidget.objective.kernels import differentiable_kernels, full_precision
 from tests.cases import case_named
+
+CPU = torch.device("cpu")
 
 
 def hammer(objectives: list[Objective], vectors: Tensor, rounds: int, start: threading.Barrier) -> list[Tensor]:
@@ -54,12 +56,12 @@ def test_kernels_stay_held_until_the_last_thread_lets_go() -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with differentiable_kernels(2, recurrent=True):
+        with differentiable_kernels(2, CPU, recurrent=True):
             entered.set()
             leave.wait(timeout=30)
 
     other = threading.Thread(target=hold)
-    with differentiable_kernels(2, recurrent=True):
+    with differentiable_kernels(2, CPU, recurrent=True):
         other.start()
         assert entered.wait(timeout=30)
         assert attention_flags() == (False, False, True)
@@ -73,12 +75,55 @@ def test_kernels_stay_held_until_the_last_thread_lets_go() -> None:
 
 def test_kernels_are_let_go_by_an_exception() -> None:
     before = attention_flags()
-    with pytest.raises(KeyError), differentiable_kernels(2, recurrent=True):
+    with pytest.raises(KeyError), differentiable_kernels(2, CPU, recurrent=True):
         raise KeyError
     assert attention_flags() == before
 
 
 def test_first_derivatives_leave_attention_as_it_is() -> None:
     before = attention_flags()
-    with differentiable_kernels(1, recurrent=False):
+    with differentiable_kernels(1, CPU, recurrent=False):
         assert attention_flags() == before
+
+
+def precision() -> tuple[bool, str]:
+    return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast, where there is none
+def test_no_digits_are_left_out_on_a_gpu_while_anybody_computes_there_and_the_users_choice_comes_back() -> None:
+    before, gpu = precision(), torch.device("cuda")
+    try:
+        torch.backends.cudnn.allow_tf32 = True
+        torch.set_float32_matmul_precision("medium")
+        with full_precision(CPU):
+            assert precision() == (True, "medium")
+        with full_precision(gpu):
+            with full_precision(gpu):
+                assert precision() == (False, "highest")
+            assert precision() == (False, "highest")
+            with torch.backends.cudnn.flags(enabled=False):  # a model may say so, and reads them all for it
+                pass
+        assert precision() == (True, "medium")
+    finally:
+        torch.backends.cudnn.allow_tf32 = before[0]
+        torch.set_float32_matmul_precision(before[1])
+    assert precision() == before
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="this torch has the older names alone")
+def test_nor_where_that_was_chosen_by_newer_names_which_the_older_ones_do_not_know() -> None:
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    try:
+        conv.fp32_precision = "none"  # and recurrent layers as they were: the older name cannot say both
+        with pytest.raises(RuntimeError, match="mix of the legacy and new APIs"):
+            precision()
+        with full_precision(torch.device("cuda")):
+            assert conv.fp32_precision == torch.backends.cudnn.rnn.fp32_precision == "ieee"
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert conv.fp32_precision == "none"
+        assert torch.backends.cudnn.rnn.fp32_precision == "tf32"
+    finally:
+        conv.fp32_precision = before

@@ -210,7 +210,22 @@ def test_a_block_may_be_interrupted_between_its_walks() -> None:
 )
 def test_the_memory_budget_is_what_the_user_sets(text: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURVWIDGET_MEMORY", text)
-    assert memory_budget() == size
+    assert memory_budget(torch.device("cpu")) == size
+
+
+@pytest.mark.parametrize(
+    ("free", "held", "budget"), [(7 << 30, 0, 1 << 29), (1 << 30, 0, 1 << 28), (1 << 30, 1 << 30, 1 << 29), (0, 0, 1)]
+)
+def test_on_a_gpu_it_is_a_share_of_what_that_has_and_of_what_is_free(free, held, budget, monkeypatch) -> None:
+    monkeypatch.delenv("CURVWIDGET_MEMORY", raising=False)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 8 << 30))
+    monkeypatch.setattr(
+        torch.cuda, "memory_reserved", lambda device: 3 * held
+    )  # of torch: what it holds for nobody is free as well
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2 * held)
+    assert memory_budget(torch.device("cuda")) == budget
+    monkeypatch.setenv("CURVWIDGET_MEMORY", "1000")
+    assert memory_budget(torch.device("cuda")) == 1000
 
 
 @pytest.mark.parametrize("text", ["much", "-5MB", "0", "5 parsecs"])
