@@ -87,6 +87,10 @@ class LossesAlong:
         self._choose()
         return tuple(self._declined)
 
+    def expect_many(self) -> None:
+        """Choose with the next point, and not after the first few, how losses are computed: there will be many."""
+        self._asked = max(self._asked, _FIRST_POINTS)
+
     def at(self, coordinates: Any) -> Array:
         """Evaluate L at several points.
 

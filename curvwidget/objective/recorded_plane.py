@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,6 @@ class RecordedPlane:
         """
         with torch.inference_mode(), full_precision(self._device):
             for index, row in enumerate(rows.tolist()):
-                checkpoint()
                 losses[index] = self.loss(row)
         return len(rows)
 
@@ -88,19 +87,21 @@ class RecordedPlane:
         """
         return sum(weight * term for weight, term in zip(self._weights, self.terms(coefficients), strict=True))
 
-    def terms(self, coefficients: Sequence[float]) -> Iterator[float]:
-        """Evaluate the terms of the loss at one point.
+    def terms(self, coefficients: Sequence[float]) -> list[float]:
+        """Evaluate the terms of the loss at one point; `curvwidget._interrupt.checkpoint` is called before each.
 
         Args:
             coefficients: a_i.
 
-        Yields:
-            L_b.
+        Returns:
+            L_b, one a batch.
         """
         parameters = self._point.at(coefficients)
+        terms = []
         for record, known in zip(self._records, self._known, strict=True):
             checkpoint()
-            yield float(record(parameters, [one.at(coefficients) for one in known]))
+            terms.append(float(record(parameters, [one.at(coefficients) for one in known])))
+        return terms
 
 
 class _Affine:
@@ -226,7 +227,7 @@ def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Ten
             expected = [float(risk.term(index, leaves).detach()) for index in range(len(risk.weights))]
         if all(math.isfinite(value) for value in expected):
             with torch.inference_mode(), full_precision(theta.device):
-                found = list(plane.terms(steps))
+                found = plane.terms(steps)
             pairs = zip(found, expected, strict=True)
             if not all(abs(one - two) <= LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in pairs):  # NaN is not the same
                 raise NotRecordableError("the loss from the record is not the loss without it")

@@ -1,7 +1,8 @@
-"""A slice from few evaluations: a polynomial, tried until its error is known to be small."""
+"""A slice from few evaluations: a polynomial and a spline, tried until their error is known to be small."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -13,65 +14,77 @@ import numpy as np
 import torch
 
 from curvwidget.directions import Directions
-from curvwidget.slices.check_points import check_points, random_points, spline_through
+from curvwidget.slices.check_points import CheckPoints
 from curvwidget.slices.known_losses import STEP_SECONDS, KnownLosses, Point
 from curvwidget.slices.loss_slice import LossSlice
+from curvwidget.slices.radial_spline import RadialSpline
 from curvwidget.slices.sparse_polynomial import SparsePolynomial
 
 __all__ = ["approximate"]
 
 Array = np.ndarray[Any, Any]
 
-_MOST = 0.15  # of the grid's points: a loss that takes more is not one for polynomials
+_MOST, _MOST_POINTS = 0.15, 2000  # of the grid's points, and at all: a loss that takes more is not one for polynomials
 _FIRST_ROUNDS = 3  # before the first picture: the centre, the ends of the axes, a look at how the loss bends and mixes
-_RANDOM = 8  # points to check all pictures with, the first one too
+_RANDOM = 6  # points to check all pictures with, the first one too
 _FOLLOWED = 0.3  # of the largest surplus: from there on blocks are followed
 _SAFETY = 3.0  # the largest error on the grid, in units of the largest that was seen
 _UNEVEN = 0.4  # of it over the root mean square: what is large at few points is larger between them
 _ROUNDINGS = 4  # of a loss, each a relative spacing of its dtype
 _LARGEST = 1e100  # beyond, products overflow
 _GROWN = 0.5  # of the progress, when it is time to check
+# How a polynomial is checked that is within the tolerance by itself …
+_DISPUTED, _CLIMBS = 8, 4
+# … and how one with the spline through what it misses. The more often that is tried, the sooner it passes by chance.
+_SMOOTHEST, _ROUGHEST = 5, 1  # powers of radial splines
+_RIVALS = (_SMOOTHEST, _ROUGHEST, _SMOOTHEST)  # one a try
+_DISPUTED_A_TRY = 6
+_HOPEFUL = 8.0  # of the tolerance: a larger error of the polynomial is not worth the points
+_CLOSE = 2.0  # of the tolerance: where the error is larger, the polynomial has to become better first
+_MOST_FOR_TRIES = 0.1  # of the grid's points
 
 
-def approximate(losses: KnownLosses, directions: Directions, tolerance: float) -> Iterator[LossSlice]:
+class _NotForPolynomialsError(Exception):
+    """There would be too many evaluations, or are losses that no polynomial takes."""
+
+
+def approximate(losses: KnownLosses, directions: Directions, tolerance: float, *, on_the_way: bool = True) -> Iterator[LossSlice]:
     """Evaluate the loss at few points of a grid and interpolate the others, until the error is within a tolerance.
 
-    The error is three times the largest of the polynomial at points that it was not made from (see `check_points`), and more
-    where few of these are much larger than the others; or its last correction, where that is larger. Points that were evaluated
-    keep their exact loss; a thin-plate spline spreads what the polynomial missed there.
+    Points that were evaluated keep their exact loss; a spline spreads what the polynomial missed there. The error is three times
+    the largest that was seen where it was unknown what would be: of polynomial and spline, at each evaluated point as if that had
+    not been known, and at the last ones before they were; or of the polynomial alone at all points that it was not made from (and
+    more where few of its errors are much larger than the others), where these are small enough by themselves.
 
     Args:
         losses: The grid; what is evaluated stays known.
         directions: The axes' vectors.
         tolerance: Largest error, in units of the range of the losses that are evaluated.
+        on_the_way: Whether to show less good pictures before the last.
 
     Yields:
         Slices on the whole grid. The last one has progress 1 if its error is within the tolerance. If there is none, the loss is
         not one for polynomials (kinks, walls, noise, NaN, inf), or the grid is too small to save much.
     """
-    work = _Approximation(losses, directions, tolerance)
+    with contextlib.suppress(_NotForPolynomialsError):
+        yield from _approximated(_Approximation(losses, directions, tolerance, on_the_way=on_the_way))
+
+
+def _approximated(work: _Approximation) -> Iterator[LossSlice]:
     share = 0.0
     for rounds in itertools.count(1):
-        blocks = work.polynomial.follow(share)
-        if not blocks or not (yield from work.evaluate(work.polynomial.points(blocks))):
-            return
-        work.polynomial.add(blocks, losses.values)
+        yield from work.grow(share)
         if rounds < _FIRST_ROUNDS:
             continue
-        if rounds == _FIRST_ROUNDS and not (yield from work.evaluate(random_points(losses, _RANDOM, work.random))):
-            return
+        if rounds == _FIRST_ROUNDS:
+            yield from work.evaluate(work.checks.anywhere(_RANDOM))
         if work.rounding >= work.target:
             return
-        if work.due:
-            yield work.show()
-        if rounds > _FIRST_ROUNDS and work.settled:
-            for points in check_points(losses, work.polynomial, work.random):
-                if not (yield from work.evaluate(points)):
-                    return
-                if not work.settled:
-                    break
-            else:
-                yield work.show(done=True)
+        yield from work.show_if_due()
+        if rounds > _FIRST_ROUNDS:
+            error = yield from (work.try_polynomial() if work.settled else work.try_spline())
+            if error <= work.target:
+                yield work.show(error, done=True)
                 return
         # Corrections that are small where the error is not do not tell where to go: then all blocks are followed.
         share = _FOLLOWED if work.polynomial.surplus > work.target else 0.0
@@ -80,20 +93,16 @@ def approximate(losses: KnownLosses, directions: Directions, tolerance: float) -
 class _Approximation:
     # The state of `approximate`.
 
-    def __init__(self, losses: KnownLosses, directions: Directions, tolerance: float) -> None:
+    def __init__(self, losses: KnownLosses, directions: Directions, tolerance: float, *, on_the_way: bool) -> None:
         self.losses = losses
         self.polynomial = SparsePolynomial(losses.values.shape)
-        self.random = np.random.default_rng(0)
+        self.checks = CheckPoints(losses)
         self._directions = directions
         self._tolerance = tolerance
+        self._on_the_way = on_the_way
         self._shown: LossSlice | None = None
         self._first_error = math.inf
         self._seen_until = 0.0  # on the clock, how long the last picture is looked at
-
-    @property
-    def due(self) -> bool:
-        # Whether to make the next picture: that takes about as long as some evaluations of a small network.
-        return time.perf_counter() >= self._seen_until
 
     @property
     def target(self) -> float:
@@ -107,40 +116,113 @@ class _Approximation:
         return _ROUNDINGS * spacing * float(np.abs(self.losses.values[self.losses.known]).max())
 
     @property
-    def unseen(self) -> Array:
-        # Errors of the polynomial at points that it was not made from (n,).
-        where = self.losses.known & ~self.polynomial.used
-        return np.asarray(np.abs(self.losses.values - self.polynomial.values)[where])
+    def settled(self) -> bool:
+        # Whether nothing that is known says that the polynomial's error is above the tolerance.
+        return self._error_of_polynomial(1.0) <= self.target
 
     @property
-    def settled(self) -> bool:
-        # Whether nothing that is known says that the error is above the tolerance.
-        return self._error(1.0) <= self.target
+    def _missed(self) -> Array:
+        # What the polynomial missed at points that it was not made from; 0 elsewhere.
+        return np.where(self._unseen, self.losses.values - self.polynomial.values, 0.0)
 
-    def _error(self, safety: float) -> float:
+    @property
+    def _unseen(self) -> Array:
+        return self.losses.known & ~self.polynomial.used
+
+    def _error_of_polynomial(self, safety: float) -> float:
         # Estimated largest error on the grid. A surplus was an error at a point unseen, too, but of the polynomial before.
-        unseen = self.unseen
-        largest = float(unseen.max(initial=0.0))
-        uneven = _UNEVEN * largest / math.sqrt(float(np.mean(unseen**2))) if largest > 0 else 0.0
+        missed = self._missed[self._unseen]
+        largest = float(np.abs(missed).max(initial=0.0))
+        uneven = _UNEVEN * largest / math.sqrt(float(np.mean(missed**2))) if largest > 0 else 0.0
         return max(_SAFETY * max(uneven, 1.0) * largest, safety * self.polynomial.surplus, self.rounding)
 
-    def evaluate(self, points: list[Point]) -> Generator[LossSlice, None, bool]:
-        # Return whether to go on: not if there would be too many evaluations, or are losses that no polynomial takes.
-        todo = sum(not self.losses.known[point] for point in points)
-        if self.losses.count + todo > _MOST * self.losses.known.size:
-            return False
+    def evaluate(self, points: list[Point]) -> Iterator[LossSlice]:
+        # The last picture comes again between blocks of evaluations.
+        known = self.losses.known
+        todo = sum(not known[point] for point in dict.fromkeys(points))
+        if self.losses.count + todo > min(_MOST * known.size, _MOST_POINTS):
+            raise _NotForPolynomialsError
         for _ in self.losses.evaluate(points):
             if self._shown is not None:
                 yield dataclasses.replace(self._shown, evaluations=self.losses.count)
-        return bool((np.abs(self.losses.values[self.losses.known]) < _LARGEST).all())  # nor NaN and inf
+        if not (np.abs(self.losses.values[known]) < _LARGEST).all():  # nor NaN and inf
+            raise _NotForPolynomialsError
 
-    def show(self, *, done: bool = False) -> LossSlice:
-        # Before it is checked all around, a picture is not believed to be better than the one before.
-        known, values, error = self.losses.known, self.polynomial.values.copy(), self._error(1.0 if done else _SAFETY)
-        if len(self.unseen):
-            missed = self.losses.values - values
-            values[~known] += spline_through(self.losses, missed, ~known)
-        values[known] = self.losses.values[known]
+    def grow(self, share: float) -> Iterator[LossSlice]:
+        # Follow blocks of the polynomial with at least this share of the largest surplus.
+        blocks = self.polynomial.follow(share)
+        if not blocks:
+            raise _NotForPolynomialsError
+        yield from self.evaluate(self.polynomial.points(blocks))
+        self.polynomial.add(blocks, self.losses.values)
+
+    def try_polynomial(self) -> Generator[LossSlice, None, float]:
+        # Return the estimated error of a polynomial that was settled before.
+        yield from self.evaluate(self.checks.far())
+        if self.settled:
+            candidates = self.checks.candidates()
+            believed = self._values(self._spline(), candidates)
+            yield from self.evaluate(self.checks.disputed(candidates, believed, _ROUGHEST, _DISPUTED))
+        for _ in range(_CLIMBS):
+            if not self.settled:
+                break
+            yield from self.evaluate(self.checks.around(np.abs(self._missed)))
+        return self._error_of_polynomial(1.0)
+
+    def try_spline(self) -> Generator[LossSlice, None, float]:
+        # Return the estimated error of polynomial and spline; inf where they are not good enough to be tried.
+        if float(np.abs(self._missed).max()) > _HOPEFUL * self.target or not self._may_try(0):
+            return math.inf
+        yield from self.evaluate(self.checks.far())
+        spline = self._spline()
+        for number, rival in enumerate(_RIVALS):
+            errors = self._left_out(spline)
+            if _SAFETY * errors.max() > _CLOSE * self.target or not self._may_try(_DISPUTED_A_TRY):
+                break
+            candidates = self.checks.candidates()
+            points = self.checks.disputed(candidates, self._values(spline, candidates), rival, _DISPUTED_A_TRY)
+            if number > 0:
+                points = [*self.checks.around(errors), *points][:_DISPUTED_A_TRY]
+            indices = np.ravel_multi_index(tuple(zip(*points, strict=True)), self.losses.known.shape)
+            believed = self._values(spline, indices)
+            yield from self.evaluate(points)
+            spline = self._spline()
+            seen = float(np.abs(self.losses.values.reshape(-1)[indices] - believed).max())
+            error = max(_SAFETY * max(seen, float(self._left_out(spline).max())), self.rounding)
+            if error <= self.target:
+                return error
+        return math.inf
+
+    def _may_try(self, count: int) -> bool:
+        return self.losses.count + count <= _MOST_FOR_TRIES * self.losses.known.size
+
+    def _spline(self) -> RadialSpline:
+        # Through what the polynomial missed.
+        known = self.losses.known
+        return RadialSpline(self.checks.shares[known], self._missed[known])
+
+    def _left_out(self, spline: RadialSpline) -> Array:
+        # Errors of polynomial and spline at points that the polynomial was not made from, had they not been known; 0 elsewhere.
+        errors = np.zeros(self.losses.known.shape)
+        errors[self.losses.known] = np.abs(spline.left_out)
+        return np.where(self._unseen, errors, 0.0)
+
+    def _values(self, spline: RadialSpline, indices: Array) -> Array:
+        # Polynomial and spline at points of the grid laid out as a vector.
+        places = self.checks.shares.reshape(-1, len(self.losses.axes))[indices]
+        return np.asarray(self.polynomial.values.reshape(-1)[indices] + spline(places))
+
+    def show_if_due(self) -> Iterator[LossSlice]:
+        # The next picture on the way, which takes about as long as some evaluations of a small network; before it is checked all
+        # around it is not believed to be better than the one before.
+        if self._on_the_way and time.perf_counter() >= self._seen_until:
+            yield self.show(self._error_of_polynomial(_SAFETY))
+
+    def show(self, error: float, *, done: bool = False) -> LossSlice:
+        # The picture as it is.
+        known, values = self.losses.known, self.losses.values.copy()
+        unknown = np.flatnonzero(~known)
+        values.reshape(-1)[unknown] = self._values(self._spline(), unknown)
         if self._shown is None:
             self._first_error = max(error, self.target)
         self._shown = LossSlice(

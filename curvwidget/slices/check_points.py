@@ -1,129 +1,128 @@
-"""Where a polynomial is tried against losses that it has not seen."""
+"""Where an interpolated picture is tried against losses that it has not seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
 from scipy.spatial import KDTree
 
 from curvwidget.slices.known_losses import KnownLosses, Point
-from curvwidget.slices.sparse_polynomial import SparsePolynomial
+from curvwidget.slices.radial_spline import RadialSpline
 
-__all__ = ["check_points", "random_points", "spline_through"]
+__all__ = ["CheckPoints"]
 
 Array = np.ndarray[Any, Any]
 
 _NEAR = 1 / 6  # of the half-width: no point of the grid is farther from one that was evaluated …
-_NEAR_STEPS = 3  # … or than these many of its steps
-_DISPUTED = 12
-_APART = 0.7  # of the distance above, between two of them
+_NEAR_STEPS = 3.2  # … or than so many of its steps: √10 is within
+_APART = 0.7  # of that distance, between two disputed points
 _CANDIDATES = 4000  # among which they are sought
-_CLIMBS = 4
+_HAIR = 1e-9  # distances that differ by less are the same
 
 
-def check_points(losses: KnownLosses, polynomial: SparsePolynomial, random: np.random.Generator) -> Iterator[list[Point]]:
-    """Yield points to evaluate before a polynomial is believed; each list is evaluated before the next is asked for.
+class CheckPoints:
+    """Chooses points of a grid at which what is believed of the loss should be tried.
 
-    First so many that none of the grid is far from an evaluated one. Then those where the polynomial and a spline through the
-    same losses differ most: there the losses that are known tell least. Then around the point where the polynomial was found to
-    be wrong most, as long as its neighbours are worse.
-
-    Args:
-        losses: What is known.
-        polynomial: What is doubted.
-        random: Breaks ties, and draws the candidates of a large grid.
-
-    Yields:
-        Points of the grid; an empty list where there is nothing to add.
+    Attributes:
+        shares: Coordinates of the grid ``(r_1, …, r_k, k)``, in units of the distance that counts as near on each axis.
     """
-    shares = _shares(losses)
-    yield _far_points(losses.known, shares, random)
-    yield _disputed_points(losses, polynomial, shares, random)
-    worst: Point | None = None
-    for _ in range(_CLIMBS):
-        errors = np.where(losses.known, np.abs(losses.values - polynomial.values), 0.0)
-        before, worst = worst, tuple(int(index) for index in np.unravel_index(int(errors.argmax()), errors.shape))
-        if worst == before:
-            return
-        yield _neighbours(worst, losses.known.shape)
+
+    def __init__(self, losses: KnownLosses) -> None:
+        """Look at a grid.
+
+        Args:
+            losses: Says what is known of it.
+        """
+        self._losses = losses
+        self._random = np.random.default_rng(0)
+        scaled = [axis / axis[-1] / _near(len(axis)) for axis in losses.axes]
+        self.shares = np.stack(np.meshgrid(*scaled, indexing="ij"), axis=-1)
+
+    def anywhere(self, count: int) -> list[Point]:
+        """Draw points that are not known.
+
+        Args:
+            count: How many, at most.
+
+        Returns:
+            The points.
+        """
+        unknown = self._random.permutation(np.argwhere(~self._losses.known))
+        return [tuple(point) for point in unknown[:count].tolist()]
+
+    def far(self) -> list[Point]:
+        """Choose so many that no point of the grid is far from one that is known.
+
+        Returns:
+            The farthest from all that are known, then the farthest from those and it, and so on.
+        """
+        known, places = self._losses.known, self.shares.reshape(-1, self.shares.shape[-1])
+        squares = KDTree(self.shares[known]).query(places)[0] ** 2
+        found = []
+        while (largest := squares.max()) > 1 + _HAIR:
+            ties = np.flatnonzero(squares >= largest * (1 - _HAIR))
+            farthest = int(ties[self._random.integers(len(ties))])
+            found.append(self._point(farthest))
+            squares = np.minimum(squares, _squared_distances(places, places[farthest]))
+        return found
+
+    def candidates(self) -> Array:
+        """Return points that are not known, among which the disputed ones are sought.
+
+        Returns:
+            All of them, or some thousand of a large grid: indices into the grid laid out as a vector, ascending.
+        """
+        unknown = np.flatnonzero(~self._losses.known)
+        return unknown if len(unknown) <= _CANDIDATES else np.sort(self._random.permutation(unknown)[:_CANDIDATES])
+
+    def disputed(self, candidates: Array, believed: Array, rival: int, count: int) -> list[Point]:
+        """Choose points where another interpolation through all losses that are known says something else.
+
+        Where two that are equally right there differ most, those losses tell least.
+
+        Args:
+            candidates: As above.
+            believed: What is to be tried, at the candidates.
+            rival: The power of the radial spline that is the other one.
+            count: How many points, at most.
+
+        Returns:
+            The points, the most disputed first, and none near another.
+        """
+        known, places = self._losses.known, self.shares.reshape(-1, self.shares.shape[-1])[candidates]
+        other = RadialSpline(self.shares[known], self._losses.values[known], power=rival)
+        disputes = np.abs(other(places) - believed)
+        found: list[Point] = []
+        while len(found) < count and disputes[most := int(disputes.argmax())] > 0:
+            found.append(self._point(candidates[most]))
+            disputes[_squared_distances(places, places[most]) < _APART**2] = 0.0
+        return found
+
+    def around(self, errors: Array) -> list[Point]:
+        """Choose the neighbours of the point that is worst, as far as they are not known.
+
+        Args:
+            errors: How bad it is ``(r_1, …, r_k)``.
+
+        Returns:
+            Two on each axis at most, half as far as counts as near, within the grid.
+        """
+        worst = self._point(errors.argmax())
+        found = []
+        for axis, number in enumerate(errors.shape):
+            step = max(1, round(_near(number) / 2 / _spacing(number)))
+            for index in (max(worst[axis] - step, 0), min(worst[axis] + step, number - 1)):
+                found.append((*worst[:axis], index, *worst[axis + 1 :]))
+        return [point for point in found if not self._losses.known[point]]
+
+    def _point(self, index: Any) -> Point:
+        return tuple(int(number) for number in np.unravel_index(int(index), self._losses.known.shape))
 
 
-def random_points(losses: KnownLosses, count: int, random: np.random.Generator) -> list[Point]:
-    """Draw points that are not known.
-
-    Args:
-        losses: What is known.
-        count: How many, at most.
-        random: Draws them.
-
-    Returns:
-        Points of the grid.
-    """
-    unknown = random.permutation(np.argwhere(~losses.known))
-    return [tuple(point) for point in unknown[:count].tolist()]
-
-
-def spline_through(losses: KnownLosses, values: Array, where: Array) -> Array:
-    """Interpolate with a thin-plate spline through the points that were evaluated.
-
-    Args:
-        losses: Says which points these are.
-        values: What to interpolate, on the grid ``(r_1, …, r_k)``.
-        where: Points of the grid ``(r_1, …, r_k)``, True where the spline is wanted.
-
-    Returns:
-        The spline there, ``(m,)`` in the order of the grid.
-    """
-    shares = _shares(losses)
-    spline = RBFInterpolator(shares[losses.known], values[losses.known], kernel="thin_plate_spline")
-    return np.asarray(spline(shares[where]))
-
-
-# Coordinates in units of the distance that counts as near on each axis, (r_1, …, r_k, k).
-def _shares(losses: KnownLosses) -> Array:
-    scaled = [axis / axis[-1] / _near(len(axis)) for axis in losses.axes]
-    return np.stack(np.meshgrid(*scaled, indexing="ij"), axis=-1)
-
-
-# The farthest point from all that are known, then the farthest from those and it, and so on until none is far.
-def _far_points(known: Array, shares: Array, random: np.random.Generator) -> list[Point]:
-    distances, _ = KDTree(shares[known]).query(shares)
-    found = []
-    while distances.max() > 1:
-        farthest = np.argwhere(distances >= distances.max() * (1 - 1e-9))
-        point = tuple(farthest[random.integers(len(farthest))].tolist())
-        found.append(point)
-        distances = np.minimum(distances, np.linalg.norm(shares - shares[point], axis=-1))
-    return found
-
-
-def _disputed_points(
-    losses: KnownLosses, polynomial: SparsePolynomial, shares: Array, random: np.random.Generator
-) -> list[Point]:
-    candidates = random.permutation(np.argwhere(~losses.known))[:_CANDIDATES]
-    where = np.zeros(losses.known.shape, dtype=bool)
-    where[tuple(candidates.T)] = True
-    disputes = np.abs(spline_through(losses, losses.values, where) - polynomial.values[where])
-    points, places = np.argwhere(where), shares[where]
-    found: list[Point] = []
-    while len(found) < _DISPUTED and bool((disputes > 0).any()):
-        most = int(disputes.argmax())
-        found.append(tuple(points[most].tolist()))
-        disputes = np.where(np.linalg.norm(places - places[most], axis=1) < _APART, 0.0, disputes)
-    return found
-
-
-# Half as far as counts as near, along each axis, within the grid.
-def _neighbours(point: Point, shape: tuple[int, ...]) -> list[Point]:
-    found = []
-    for axis, number in enumerate(shape):
-        step = max(1, round(_near(number) / 2 / _spacing(number)))
-        for index in (max(point[axis] - step, 0), min(point[axis] + step, number - 1)):
-            found.append((*point[:axis], index, *point[axis + 1 :]))
-    return found
+def _squared_distances(places: Array, one: Array) -> Array:
+    apart = places - one
+    return np.asarray(np.einsum("ij,ij->i", apart, apart))
 
 
 # In shares of the half-width.

@@ -35,11 +35,12 @@ def slice_loss(
 ) -> LossSlice:
     """Evaluate the loss on a product grid around θ.
 
-    With a tolerance, a polynomial is put through the loss at few points of the grid, and tried at others that it has not seen.
-    If its largest error is then estimated to be within the tolerance, the slice holds its values where the loss was not
-    evaluated, and `LossSlice.error` is that estimate. If it cannot be made so from 15 % of the points (kinks, walls, noise, NaN
-    or inf, or a small grid), each point is evaluated as it is without a tolerance, and the error is 0. What is narrower than a
-    sixth of the half-width of the slice, or three steps of the grid, may be missed.
+    With a tolerance, a polynomial is put through the loss at few points of the grid, a spline through what it misses at others, and
+    both are tried where the losses that are known tell least. If the largest error is then estimated to be within the tolerance,
+    the slice holds their values where the loss was not evaluated, and `LossSlice.error` is that estimate. If it cannot be made so
+    from 15 % of the points, 2000 at most (kinks, walls, noise, NaN or inf, or a small grid), each point is evaluated as it is
+    without a tolerance, and the error is 0. What is narrower than a sixth of the half-width of the slice, or three steps of the
+    grid, may be missed.
 
     Bad options, and directions of the wrong length or number, are refused with a `ValueError` that names them.
 
@@ -66,7 +67,7 @@ def slice_loss(
         >>> plane.values.size, plane.evaluations < 168, plane.exact, plane.error < 0.01 * 2
         (1681, True, False, True)
     """
-    return last(stream_slice(objective, directions, span=span, resolution=resolution, tolerance=tolerance))
+    return last(_sliced(objective, directions, span, resolution, tolerance, on_the_way=False))
 
 
 def stream_slice(
@@ -90,11 +91,21 @@ def stream_slice(
         tolerance: As for `slice_loss`.
 
     Returns:
-        Slices on coarse grids, then on the whole one. Between two that differ the last one comes again with more progress.
-
-    Raises:
-        ValueError: As for `slice_loss`, at once and not at the first step.
+        Slices on coarse grids, then on the whole one. Between two that differ the last one comes again with more progress. What
+        `slice_loss` refuses is refused at once, and not at the first step.
     """
+    return _sliced(objective, directions, span, resolution, tolerance, on_the_way=True)
+
+
+def _sliced(
+    objective: Objective,
+    directions: Directions,
+    span: Span,
+    resolution: int | Sequence[int],
+    tolerance: float | None,
+    *,
+    on_the_way: bool,
+) -> Iterator[LossSlice]:
     count = len(directions)
     if not 1 <= count <= 3:
         raise ValueError(f"directions must be one, two or three, got {count}")
@@ -105,7 +116,7 @@ def stream_slice(
     tolerance = None if tolerance is None else check_positive("tolerance", tolerance)
     if tolerance is not None and tolerance >= 1:
         raise ValueError(f"tolerance must be a share of the range, below 1, got {tolerance}")
-    return _walk(objective, directions.beside(objective.theta), spans, resolutions, tolerance)
+    return _walk(objective, directions.beside(objective.theta), spans, resolutions, tolerance, on_the_way=on_the_way)
 
 
 def _walk(
@@ -114,6 +125,8 @@ def _walk(
     spans: tuple[float, ...] | None,
     resolutions: tuple[int, ...],
     tolerance: float | None,
+    *,
+    on_the_way: bool,
 ) -> Iterator[LossSlice]:
     if spans is None:
         spans = auto_span(objective, directions)
@@ -121,7 +134,7 @@ def _walk(
     losses = KnownLosses(objective.along(directions.vectors), axes, objective.loss())
     shown: LossSlice | None = None
     if tolerance is not None:
-        for shown in approximate(losses, directions, tolerance):
+        for shown in approximate(losses, directions, tolerance, on_the_way=on_the_way):
             yield shown
             if shown.progress == 1:
                 return

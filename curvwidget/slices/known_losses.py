@@ -18,6 +18,7 @@ Point = tuple[int, ...]
 STEP_SECONDS = 0.04
 """Of evaluations between two snapshots, where one evaluation takes less."""
 _MOST_POINTS = 64  # evaluated between two snapshots at most
+_MANY = 64  # points of a grid, of which a tenth are evaluated at least
 
 
 class KnownLosses:
@@ -45,6 +46,8 @@ class KnownLosses:
         self.known = np.zeros(shape, dtype=bool)
         middle = tuple(number // 2 for number in shape)
         self.values[middle], self.known[middle] = center, True
+        if self.known.size >= _MANY:
+            losses.expect_many()
 
     @property
     def count(self) -> int:

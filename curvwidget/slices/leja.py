@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ __all__ = ["leja_levels", "newton_basis"]
 Array = np.ndarray[Any, Any]
 
 _MOST_LEVELS = 65  # polynomials up to degree 128
+_KEPT = 16  # resolutions
 
 
+@lru_cache(_KEPT)
 def leja_levels(resolution: int) -> list[Array]:
     """Return the points of an equally spaced axis in the order in which a polynomial should take them, pair by pair.
 
@@ -39,6 +42,7 @@ def leja_levels(resolution: int) -> list[Array]:
     return levels
 
 
+@lru_cache(_KEPT)
 def newton_basis(resolution: int) -> Array:
     """Return Newton's polynomials of those points, each 1 at its own point and 0 at the points before.
 
