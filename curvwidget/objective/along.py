@@ -13,7 +13,7 @@ from curvwidget._interrupt import checkpoint
 from curvwidget.objective.recorded_plane import RecordedPlane, Records, record_plane
 from curvwidget.objective.recording import NotRecordableError
 from curvwidget.objective.risk import Risk
-from curvwidget.objective.together import AT_ONCE, PointsTogether, put_together
+from curvwidget.objective.together import AT_ONCE, FEWEST_TOGETHER, PointsTogether, put_together
 
 __all__ = ["LossesAlong"]
 
@@ -35,8 +35,9 @@ class LossesAlong:
     Attributes:
         records_losses: Whether losses may come from a record. ``False``, set on the class or on an object before its first point,
             has every evaluation go through the model.
-        joins_points: Whether several points of a small network may go through it in one call; likewise. None has them where
-            that was measured to be faster, on a device that is no CPU; ``True`` on a CPU as well, for very small networks.
+        joins_points: Whether several points (eight or more) of a small network may go through it in one call; likewise. None has
+            them where that was measured to be faster, on a device that is no CPU; ``True`` on a CPU as well, for very small
+            networks.
         n_directions: k.
     """
 
@@ -123,11 +124,12 @@ class LossesAlong:
                 count = self._evaluate(rows[done:stop], losses[done:stop])
             else:
                 self._choose()
-                if self._plane is not None and self._plane.current:
+                together = self._together if len(rows) - done >= FEWEST_TOGETHER else None
+                if together is None and self._plane is not None and self._plane.current:
                     with self._one_at_a_time:
                         count = self._plane.evaluate(rows[done:], losses[done:])
                 else:
-                    count = self._evaluate(rows[done:], losses[done:], self._together)
+                    count = self._evaluate(rows[done:], losses[done:], together)
             done += count
             self._asked += count
         return losses
@@ -146,11 +148,12 @@ class LossesAlong:
                         self._plane = record_plane(risk, theta, vectors, self._records)
                     except NotRecordableError as error:
                         self._declined.append(str(error))
-                join = theta.device.type != "cpu" if self.joins_points is None else self.joins_points
-                if join and not (self._plane and self._plane.spared_parameters):
-                    self._together, reason = put_together(risk, theta, vectors)
+                on_cpu = theta.device.type == "cpu"
+                join = not on_cpu if self.joins_points is None else self.joins_points
+                if join and not (on_cpu and self._plane and self._plane.spared_parameters):
+                    alone = None if self._plane is None else self._plane.evaluate
+                    self._together, reason = put_together(risk, theta, vectors, alone)
                     self._declined += [] if reason is None else [reason]
-                    self._plane = self._plane if self._together is None else None
             self._chosen = True
 
     def _evaluate(self, rows: Array, losses: Array, together: PointsTogether | None = None) -> int:
@@ -159,9 +162,10 @@ class LossesAlong:
         with self._risk.held(self._theta.device, order=0):
             began = time.perf_counter()
             while done < len(rows) and (time.perf_counter() - began < _HOLD_SECONDS):
-                if together is not None and len(rows) - done >= AT_ONCE:
-                    losses[done : done + AT_ONCE] = together.losses(rows[done : done + AT_ONCE])
-                    done += AT_ONCE
+                if together is not None and len(rows) - done >= FEWEST_TOGETHER:
+                    part = slice(done, min(done + AT_ONCE, len(rows)))
+                    losses[part] = together.losses(rows[part])
+                    done = part.stop
                 else:
                     losses[done] = self._loss(rows[done].tolist())
                     done += 1

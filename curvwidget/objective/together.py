@@ -7,8 +7,8 @@ ones lose, and the first batched call takes a second to load what PyTorch needs 
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,13 @@ from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.risk import Risk
 from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
 
-__all__ = ["AT_ONCE", "PointsTogether", "put_together"]
+__all__ = ["AT_ONCE", "FEWEST_TOGETHER", "PointsTogether", "put_together"]
 
 Array = np.ndarray[Any, Any]
+Evaluate = Callable[[Array, Array], object]
 
-AT_ONCE = 64
-_TRIED = 8  # of them that are compared with the losses one by one
+AT_ONCE, FEWEST_TOGETHER = 64, 8
+_PART = 8  # one of so many of them is compared with the loss that it has alone
 # On a CPU sizes alone decide, so that a run can be repeated to the last bit: bytes of θ and of all results of an evaluation.
 _SMALL = 48 * 2**10
 _GAIN = 0.8  # elsewhere by the time: the part of it that points together may take at most
@@ -73,13 +74,16 @@ class PointsTogether:
         return total
 
 
-def put_together(risk: Risk, theta: Tensor, vectors: Tensor) -> tuple[PointsTogether | None, str | None]:
+def put_together(
+    risk: Risk, theta: Tensor, vectors: Tensor, alone: Evaluate | None = None
+) -> tuple[PointsTogether | None, str | None]:
     """Choose whether points are evaluated together, and see that their losses are those that they have one by one.
 
     Args:
         risk: The loss.
         theta: The origin ``(N,)``.
         vectors: The directions ``(k, N)``.
+        alone: What evaluates them otherwise, given coordinates ``(B, k)`` and where the losses are written; None for the model.
 
     Returns:
         What evaluates them, or why it does not.
@@ -102,41 +106,53 @@ def put_together(risk: Risk, theta: Tensor, vectors: Tensor) -> tuple[PointsToge
             return None, "an evaluation is large enough by itself"
         if AT_ONCE * held > risk.ways.budget:
             return None, "points together take more memory than the budget"
-        return _tried(PointsTogether(risk, theta, vectors), risk, theta, vectors, by_time=not on_cpu)
+        found = _compared(PointsTogether(risk, theta, vectors), risk, theta, vectors)
+        if isinstance(found, str):
+            return None, found
+        together, rows = found
+        if not on_cpu:
+            few, evaluate = rows[::_PART], alone or _by_model(risk, theta, vectors)
+            losses = np.empty(len(few))
+            at_once = _seconds(lambda: together.losses(rows)) / len(rows)
+            one = _seconds(lambda: evaluate(few, losses)) / len(few)
+            if at_once > _GAIN * one:
+                return None, f"a point takes {1e3 * at_once:.2f} ms in a batched call and {1e3 * one:.2f} ms alone"
+        return together, None
 
 
-def _tried(
-    together: PointsTogether, risk: ModelRisk, theta: Tensor, vectors: Tensor, *, by_time: bool
-) -> tuple[PointsTogether | None, str | None]:
+# See that the losses are the same, and return where that was seen; or say why not.
+def _compared(together: PointsTogether, risk: ModelRisk, theta: Tensor, vectors: Tensor) -> tuple[PointsTogether, Array] | str:
     turns = np.cos(np.arange(AT_ONCE)[:, None] * np.arange(1, len(vectors) + 1))
-    place = risk.placer(theta, vectors)
-    tried = range(0, AT_ONCE, AT_ONCE // _TRIED)
+    alone, evaluate = np.empty(AT_ONCE // _PART), _by_model(risk, theta, vectors)
     for steps in trial_steps(theta, vectors):
         rows = turns * steps
         try:
             with batched_kernels():
-                found = together.losses(rows)
-            began = time.perf_counter()
-            if by_time:
-                together.losses(rows)
-            at_once = (time.perf_counter() - began) / AT_ONCE
-            began = time.perf_counter()
-            alone = {row: _one(risk, place(rows[row].tolist())) for row in tried}
-            one = (time.perf_counter() - began) / _TRIED
+                found = together.losses(rows)[::_PART]
+            evaluate(rows[::_PART], alone)
         except FAILURES as error:
-            return None, f"a batched call fails: {str(error).partition(chr(10))[0]}"
-        if not all(math.isfinite(value) for value in alone.values()):
-            continue
-        if any(abs(found[row] - value) > LOSS_TOLERANCE[theta.dtype] * abs(value) for row, value in alone.items()):
-            return None, "a batched call gives other losses"
-        if by_time and at_once > _GAIN * one:
-            return None, f"a point takes {1e3 * at_once:.2f} ms in a batched call and {1e3 * one:.2f} ms alone"
-        return together, None
-    return None, "no finite loss to compare at"
+            return f"a batched call fails: {str(error).partition(chr(10))[0]}"
+        if np.isfinite(alone).all():
+            same = np.abs(found - alone) <= LOSS_TOLERANCE[theta.dtype] * np.abs(alone)  # NaN is not the same
+            return (together, rows) if same.all() else "a batched call gives other losses"
+    return "no finite loss to compare at"
 
 
-def _one(risk: ModelRisk, leaves: tuple[Tensor, ...]) -> float:
-    return sum(weight * float(risk.term(index, leaves)) for index, weight in enumerate(risk.weights))
+def _by_model(risk: ModelRisk, theta: Tensor, vectors: Tensor) -> Evaluate:
+    place = risk.placer(theta, vectors)
+
+    def evaluate(rows: Array, losses: Array) -> None:
+        for index, row in enumerate(rows.tolist()):
+            leaves = place(row)
+            losses[index] = sum(weight * float(risk.term(number, leaves)) for number, weight in enumerate(risk.weights))
+
+    return evaluate
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()  # which waits for the device, to return numbers
+    return time.perf_counter() - began
 
 
 class _LossOfBatch(nn.Module):

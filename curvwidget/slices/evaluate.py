@@ -35,12 +35,12 @@ def slice_loss(
 ) -> LossSlice:
     """Evaluate the loss on a product grid around θ.
 
-    With a tolerance, a polynomial is put through the loss at few points of the grid, a spline through what it misses at others, and
-    both are tried where the losses that are known tell least. If the largest error is then estimated to be within the tolerance,
-    the slice holds their values where the loss was not evaluated, and `LossSlice.error` is that estimate. If it cannot be made so
-    from 15 % of the points, 2000 at most (kinks, walls, noise, NaN or inf, or a small grid), each point is evaluated as it is
-    without a tolerance, and the error is 0. What is narrower than a sixth of the half-width of the slice, or three steps of the
-    grid, may be missed.
+    With a tolerance, a polynomial is put through the loss at few points of the grid, a spline through what it misses at others,
+    and both are tried where the losses that are known tell least. If the largest error is then estimated to be within the
+    tolerance, the slice holds their values where the loss was not evaluated, and `LossSlice.error` is that estimate. If it cannot
+    be made so from 15 % of the points, 2000 at most (kinks, walls, noise, NaN or inf, or a small grid), each point is evaluated
+    as it is without a tolerance, and the error is 0. What is narrower than a sixth of the half-width of the slice, or three steps
+    of the grid, may be missed.
 
     Bad options, and directions of the wrong length or number, are refused with a `ValueError` that names them.
 

@@ -130,3 +130,14 @@ def test_float32_has_all_its_digits_whatever_the_process_allows() -> None:
         assert torch.backends.cudnn.allow_tf32
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def test_points_of_a_small_network_go_through_it_together_and_have_the_losses_of_the_cpu() -> None:
+    problem = case_named("convolution with BatchNorm").build()
+    here, there = problem.objective(), problem.objective(device="cuda")
+    vectors = torch.randn(2, here.n_parameters, dtype=torch.float64)
+    along, plain = there.along(vectors), here.along(vectors)
+    rows = np.random.default_rng(0).normal(size=(8 + 64 + 20, 2)) * 0.3
+    np.testing.assert_allclose(along.at(rows), plain.at(rows), rtol=1e-9)
+    assert along.points_at_once == 64, along.declined
+    np.testing.assert_allclose(along.at(rows[:3]), plain.at(rows[:3]), rtol=1e-9)  # too few for that
