@@ -30,7 +30,7 @@ __all__ = ["main", "measure", "peak_of"]
 
 _ROOT = Path(__file__).parents[1]
 _MIB, _GIB = 2**20, 2**30
-_PROCESSES = 2
+_PROCESSES, _PROCESSES_ON_CUDA = 2, 8  # at a time
 _RESOLUTION = 5
 GRADIENT = "gradient"
 
@@ -52,7 +52,7 @@ def measure(names: list[str], device: str = "cpu", *, quick: bool = False) -> di
     wanted += [(name, package, _SLICE) for name in names for package in (PASSES, OURS, "loss-landscapes")]
     if quick:
         wanted = [(names[0], GRADIENT, _PRODUCT), (names[0], OURS, _PRODUCT)]
-    with ThreadPoolExecutor(_PROCESSES) as pool:
+    with ThreadPoolExecutor(_PROCESSES if torch.device(device).type == "cpu" else _PROCESSES_ON_CUDA) as pool:
         found = list(pool.map(lambda job: _in_a_process(job, device), wanted))
     print("memory: done", flush=True)
     tables: dict[str, list[dict[str, Any]]] = {f"of_a_{_PRODUCT}": [], f"of_a_{_SLICE}": [], "not_measured": []}

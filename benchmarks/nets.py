@@ -196,7 +196,7 @@ def build_net(name: str, device: str = "cpu", *, trained: bool = True, quick: bo
         model = training.model
     else:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)
             model = recipe.make().eval()
     rows = _FEW_SAMPLES if quick else (recipe.batch if torch.device(device).type == "cpu" else recipe.batch_on_cuda)
     return Net(name, model.to(device), x[:rows].to(device), y[:rows].to(device), recipe.attention)
@@ -214,7 +214,7 @@ def mlp_of_width(width: int, batch: int, device: str = "cpu") -> Net:
         The network.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         model = _dense(64, width, width, 10, activation=nn.Tanh).eval()
         x, y = torch.rand(batch, 1, 8, 8), torch.randint(10, (batch,))
     return Net(f"MLP 64-{width}-{width}-10", model.to(device), x.to(device), y.to(device))

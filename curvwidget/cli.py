@@ -150,7 +150,7 @@ def _ways_of_a_small_network() -> str:
     from curvwidget.objective import Objective
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 4))
         data = torch.randn(100, 8), torch.arange(100) % 4
     objective = Objective(model, torch.nn.functional.cross_entropy, data)

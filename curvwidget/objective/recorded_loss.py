@@ -11,6 +11,7 @@ from torch import Tensor
 from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.recording import compiled, settle, trace
+from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import VALUE, prune
 from curvwidget.objective.trees import tensors_of
 
@@ -29,6 +30,7 @@ class RecordedLoss:
         constants: What does not depend on them.
         bytes: What the constants, those of the affine part too, hold beside data and model.
         versions: The batch and all constants, with how often each had been written to.
+        replayable: Whether a CUDA device could be asked for all operations of the function in one call.
     """
 
     function: Callable[..., Tensor]
@@ -38,6 +40,7 @@ class RecordedLoss:
     constants: tuple[Tensor, ...]
     bytes: int
     versions: tuple[tuple[Tensor, int], ...]
+    replayable: bool
 
     @property
     def current(self) -> bool:
@@ -101,7 +104,8 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     taken = *constants, *affine.constants
     versions += [(tensor, tensor._version) for tensor in taken]
     size = _bytes(taken, _known(risk, index))
-    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions))
+    replayable = is_replayable(rest, constants)
+    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions), replayable)
 
 
 # Tensors that are there anyway: the model's and the batch's.

@@ -20,12 +20,15 @@ from curvwidget.objective.kernels import full_precision
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.recorded_loss import RecordedLoss, record_loss
 from curvwidget.objective.recording import NotRecordableError
+from curvwidget.objective.replay import Replay
 from curvwidget.objective.risk import Risk
 from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
 
 __all__ = ["RecordedPlane", "Records", "record_plane"]
 
 Array = np.ndarray[Any, Any]
+Coefficients = Sequence[float] | Tensor
+_EVALUATIONS = 8  # before they are replayed
 _GAP = 4096  # numbers of θ that are sooner written for nothing than two stretches on their own
 
 Records = dict[tuple[tuple[int, ...], int, bool], tuple[RecordedLoss, ...]]
@@ -33,7 +36,14 @@ Records = dict[tuple[tuple[int, ...], int, bool], tuple[RecordedLoss, ...]]
 
 
 class RecordedPlane:
-    """L(θ + Σ a_i·v_i) from records, in memory of its own: for one thread at a time, while others use the model."""
+    """L(θ + Σ a_i·v_i) from records, in memory of its own: for one thread at a time, while others use the model.
+
+    Attributes:
+        replays: Whether a CUDA device may be asked for all operations of a point in one call. ``False``, set on the class, has
+            them asked for one by one.
+    """
+
+    replays: bool = True
 
     def __init__(
         self, risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: Sequence[int], records: Sequence[RecordedLoss]
@@ -50,6 +60,10 @@ class RecordedPlane:
         self._weights = risk.weights
         self._device = theta.device
         self._records = records
+        self._dtype = theta.dtype
+        self._evaluations = 0
+        self._replay: Replay | None = None
+        self._replayable = theta.device.type == "cuda" and all(record.replayable for record in records)
         self._point = _Point(risk, theta, vectors, {place for record in records for place in record.reads})
         self._known = [_known_along(record, risk, theta, vectors, moved) for record in records]
         read = {place for record in records for place in record.reads}
@@ -72,9 +86,41 @@ class RecordedPlane:
             B.
         """
         with torch.inference_mode(), full_precision(self._device):
-            for index, row in enumerate(rows.tolist()):
-                losses[index] = self.loss(row)
+            if self._replayable and self.replays and self._evaluations >= _EVALUATIONS and self._replay is None:
+                self._prepare_replay(rows[0].tolist())
+            if self._replay is not None:
+                losses[:] = self._replayed(self._replay, rows)
+            else:
+                for index, row in enumerate(rows.tolist()):
+                    losses[index] = self.loss(row)
+        self._evaluations += len(rows)
         return len(rows)
+
+    def _replayed(self, replay: Replay, rows: Array) -> Array:
+        # The device is waited for once.
+        points = torch.as_tensor(rows).to(self._device, self._dtype)
+        terms = []
+        for point in points:
+            checkpoint()
+            terms.append(replay(point))
+        return np.asarray(torch.stack(terms).cpu().numpy() @ np.asarray(self._weights))
+
+    def _prepare_replay(self, coefficients: list[float]) -> None:
+        def terms(point: Tensor) -> Tensor:
+            parameters = self._point.at(point)
+            pairs = zip(self._records, self._known, strict=True)
+            return torch.stack([record(parameters, [one.at(point) for one in known]).double() for record, known in pairs])
+
+        try:
+            replay = Replay(terms, (torch.tensor(coefficients).to(self._device, self._dtype),))
+            found, truth = float(self._replayed(replay, np.array([coefficients]))[0]), self.loss(coefficients)
+        except RuntimeError:
+            self._replayable = False
+            return
+        if abs(found - truth) <= LOSS_TOLERANCE[self._dtype] * abs(truth):
+            self._replay = replay
+        elif math.isfinite(truth):  # or another point tells
+            self._replayable = False
 
     def loss(self, coefficients: Sequence[float]) -> float:
         """Evaluate the loss at one point.
@@ -111,7 +157,12 @@ class _Affine:
         self._origin, self._slopes = origin, slopes
         self._sum = torch.empty_like(origin) if out is None else out
 
-    def at(self, coefficients: Sequence[float]) -> Tensor:
+    def at(self, coefficients: Coefficients) -> Tensor:
+        if isinstance(coefficients, Tensor):
+            torch.addcmul(self._origin, self._slopes[0], coefficients[0], out=self._sum)
+            for slope, coefficient in zip(self._slopes[1:], coefficients[1:], strict=True):
+                self._sum.addcmul_(slope, coefficient)
+            return self._sum
         torch.add(self._origin, self._slopes[0], alpha=coefficients[0], out=self._sum)
         for slope, coefficient in zip(self._slopes[1:], coefficients[1:], strict=True):
             self._sum.add_(slope, alpha=coefficient)
@@ -135,7 +186,7 @@ class _Point:
         self._dtypes = [tensor.dtype for tensor in risk.parameters.tensors]
         self._alike = all(dtype == theta.dtype for dtype in self._dtypes)
 
-    def at(self, coefficients: Sequence[float]) -> list[Tensor]:
+    def at(self, coefficients: Coefficients) -> list[Tensor]:
         for one in self._sums:
             one.at(coefficients)
         if self._alike:

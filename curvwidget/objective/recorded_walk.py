@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import torch
@@ -9,18 +11,28 @@ from torch import Tensor
 
 from curvwidget.objective.kernels import batched_kernels, full_precision
 from curvwidget.objective.recording import NotRecordableError, Recorded, record
+from curvwidget.objective.replay import Replay
 from curvwidget.objective.trial import FAILURES, PRODUCT_TOLERANCE
 
 __all__ = ["RecordedWalk", "record_walk"]
 
 Walk = Callable[[Tensor], Tensor]
 
+_CALLS = 2  # with one size of block, before it is replayed
+_SIZES = 2
+
 
 class RecordedWalk:
     """v ↦ H_b(θ)·v by the operations of a walk that was recorded.
 
     It owns what it needs of θ and touches nothing of the model, so that any number of threads may use it at the same time.
+
+    Attributes:
+        replays: Whether a CUDA device may be asked for all operations in one call. ``False``, set on the class, has them asked
+            for one by one.
     """
+
+    replays: bool = True
 
     def __init__(self, recorded: Recorded, device: torch.device) -> None:
         """Hold the operations.
@@ -32,6 +44,10 @@ class RecordedWalk:
         self._recorded = recorded
         self._device = device
         self._versions = [tensor._version for tensor in recorded.constants]
+        self._lock = threading.Lock()
+        self._calls: Counter[torch.Size] = Counter()
+        self._replays: dict[torch.Size, Replay] = {}
+        self._replayable = device.type == "cuda" and recorded.replayable
 
     @property
     def constants(self) -> tuple[Tensor, ...]:
@@ -53,10 +69,37 @@ class RecordedWalk:
             The products, of the same shape.
         """
         with torch.no_grad(), full_precision(self._device):
-            if vectors.ndim == 1:
-                return self._recorded(vectors)
-            with batched_kernels():  # or torch would do some operations one vector after another, and say so on the console
-                return self._recorded.several(vectors)
+            replay = self._replay(vectors) if self._replayable and self.replays else None
+            return (replay or self._compute)(vectors)
+
+    def _compute(self, vectors: Tensor) -> Tensor:
+        if vectors.ndim == 1:
+            return self._recorded(vectors)
+        with batched_kernels():  # or torch would do some operations one vector after another, and say so on the console
+            return self._recorded.several(vectors)
+
+    def _replay(self, vectors: Tensor) -> Replay | None:
+        # For blocks that come again; the few latest sizes of them.
+        size = vectors.shape
+        with self._lock:
+            if size not in self._replays:
+                self._calls[size] += 1
+                if self._calls[size] <= _CALLS or not self._replayable:
+                    return None
+                try:
+                    found = Replay(self._compute, (vectors,))
+                    truth = self._compute(vectors)
+                    same = bool((found(vectors) - truth).norm() <= PRODUCT_TOLERANCE[truth.dtype] * truth.norm())
+                except RuntimeError:
+                    same = False
+                if not same:
+                    self._replayable = False
+                    self._replays.clear()
+                    return None
+                if len(self._replays) == _SIZES:
+                    self._replays.pop(next(iter(self._replays)))  # each holds memory of its own
+                self._replays[size] = found
+            return self._replays[size]
 
 
 def record_walk(walk: Walk, theta: Tensor, leaves: Iterable[Tensor]) -> RecordedWalk:

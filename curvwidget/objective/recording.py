@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import MADE, SHAPE, VALUE, constant, join_products, simplify
 
 __all__ = ["NotRecordableError", "Recorded", "compiled", "record", "settle", "trace"]
@@ -41,6 +42,7 @@ class Recorded:
 
     Attributes:
         constants: What the operations need beside their arguments.
+        replayable: Whether a CUDA device could be asked for all of them in one call.
     """
 
     def __init__(self, graph: fx.Graph, constants: tuple[Tensor, ...]) -> None:
@@ -51,6 +53,7 @@ class Recorded:
             constants: Them.
         """
         self.constants = constants
+        self.replayable = is_replayable(graph, constants)
         several = copy.deepcopy(graph)
         for node in several.find_nodes(op="call_function", target=_aten.view.default):
             node.target = _aten.reshape.default  # a dimension in front may lie anywhere in memory
@@ -200,6 +203,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         node = self.graph.call_function(recorded, *arguments)
         if isinstance(result, Tensor):
             self._name(result, node)
+        elif result is None:
+            raise NotRecordableError(f"{func} gives nothing, and looks at numbers")
         else:
             for index, part in enumerate(result):
                 if isinstance(part, Tensor):

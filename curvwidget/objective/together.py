@@ -113,6 +113,7 @@ def put_together(
         if not on_cpu:
             few, evaluate = rows[::_PART], alone or _by_model(risk, theta, vectors)
             losses = np.empty(len(few))
+            evaluate(few, losses)  # or what is prepared for many would be measured
             at_once = _seconds(lambda: together.losses(rows)) / len(rows)
             one = _seconds(lambda: evaluate(few, losses)) / len(few)
             if at_once > _GAIN * one:

@@ -25,10 +25,11 @@ Product = Callable[[Tensor], Tensor]
 _AT_ONCE = (4, 16)  # vectors that one walk is tried with
 FEWEST_AT_ONCE = _AT_ONCE[0]
 """Fewer vectors than these never gain by a common walk."""
-_SLOW = 0.02  # seconds of a product whose bookkeeping is too small a part of it to be worth measuring
+# Seconds, on a CPU and elsewhere, where a common walk gains with arithmetic, too:
+_SLOW = {True: 0.02, False: 0.2}  # of a product whose bookkeeping is too small a part of it to be worth measuring
+_LONGEST = {True: 0.1, False: 1.0}  # that a walk with several may be expected to take, to be tried at all
 _HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
 _GAIN, _LOSS = 0.95, 1.2  # of the time: what a common walk is chosen at, and what a larger one is not tried at
-_LONGEST = 0.1  # seconds that a walk with several may be expected to take, to be tried at all
 _RUNS, _ENOUGH = 5, 0.1  # of each; two where they take so many seconds
 
 
@@ -75,15 +76,16 @@ class Ways:
         if built_in > _HOPELESS:
             self._settle(1, f"building the graph took {1e3 * built_in:.0f} ms")
             return
+        on_cpu = theta.device.type == "cpu"
         generator = torch.Generator().manual_seed(0)
         vectors = torch.randn(_AT_ONCE[-1], len(theta), generator=generator, dtype=torch.float64).to(theta)
         alone, truth = _timed(walk, vectors[:1])
-        if alone > _SLOW:
+        if alone > _SLOW[on_cpu]:
             self._settle(1, f"a product takes {1e3 * alone:.1f} ms")
             return
         best, fastest, allowed = 1, alone, most()
         for count in _AT_ONCE:
-            if count * fastest > _LONGEST:
+            if count * fastest > _LONGEST[on_cpu]:
                 break
             if count > allowed:
                 self._settle(best, f"the memory budget allows {allowed}")

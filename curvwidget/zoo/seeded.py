@@ -21,5 +21,5 @@ def seeded(seed: int) -> Iterator[None]:
         Nothing.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would move the generators of GPUs as well
         yield

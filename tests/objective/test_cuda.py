@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import nn
 
 import curvwidget as cw
 from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
+from curvwidget.objective.replay import Replay
 from tests.cases import CASES, Case, case_named
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -141,3 +143,56 @@ def test_points_of_a_small_network_go_through_it_together_and_have_the_losses_of
     np.testing.assert_allclose(along.at(rows), plain.at(rows), rtol=1e-9)
     assert along.points_at_once == 64, along.declined
     np.testing.assert_allclose(along.at(rows[:3]), plain.at(rows[:3]), rtol=1e-9)  # too few for that
+
+
+@pytest.mark.parametrize(
+    "name", ["MLP with tanh", "convolution with BatchNorm", "residual convolution", "transformer encoder layer"]
+)
+def test_replayed_products_and_losses_are_those_of_the_cpu(name: str) -> None:
+    problem = case_named(name).build()
+    here, there = problem.objective(), problem.objective(device="cuda")
+    vectors = torch.randn(2, here.n_parameters, dtype=torch.float64)
+    for vector in (*vectors, *vectors):  # a replay must not give the product of the vector before
+        for _ in range(12):
+            found = there.hvp(vector)
+        torch.testing.assert_close(found.cpu(), here.hvp(vector), **CLOSE)
+    (walk,) = there._products.records.values()
+    assert list(walk._replays) == [torch.Size([here.n_parameters])]
+    along, plain = there.along(vectors), here.along(vectors)
+    along.joins_points = False
+    rows = np.random.default_rng(0).normal(size=(60, 2)) * 0.3
+    np.testing.assert_allclose(along.at(rows), plain.at(rows), rtol=1e-9)
+    assert along._plane is not None, along.declined
+    np.testing.assert_allclose(along.at(rows[:20]), plain.at(rows[:20]), rtol=1e-9)
+    assert along._plane._replay is not None
+    kept = found.clone()
+    there.hvp(vectors[0])
+    assert torch.equal(found, kept)  # a result is the caller's own
+
+
+def test_threads_that_replay_get_their_own_products() -> None:
+    problem = case_named("MLP with tanh").build()
+    here, there = problem.objective(), problem.objective(device="cuda")
+    vectors = torch.randn(4, here.n_parameters, dtype=torch.float64)
+    expected = torch.stack([here.hvp(vector) for vector in vectors])
+    for _ in range(12):
+        there.hvp(vectors[0])
+
+    def work(row: int) -> torch.Tensor:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            return torch.stack([there.hvp(vectors[row]) for _ in range(50)]).cpu()
+
+    with ThreadPoolExecutor(4) as pool:
+        for row, products in enumerate(pool.map(work, range(4))):
+            torch.testing.assert_close(products, expected[row].expand(50, -1), **CLOSE)
+
+
+def test_what_cannot_be_replayed_leaves_the_device_as_it_was() -> None:
+    x = torch.arange(3.0, device="cuda")
+    with pytest.raises(RuntimeError):
+        Replay(lambda v: v * float(v.sum()), (x,))  # asks for a number
+    before = torch.cuda.get_rng_state()
+    assert torch.rand(3, device="cuda").isfinite().all()  # which an unfinished graph would forbid
+    torch.cuda.set_rng_state(before)
+    doubled = Replay(lambda v: 2 * v, (x,))
+    torch.testing.assert_close(doubled(x + 1), 2 * (x + 1))
