@@ -79,77 +79,85 @@ def _inverse(spread: dict[str, float]) -> dict[str, float]:
     return {name: float(f"{number:.4g}") for name, number in numbers.items()}
 
 
-def _refused(part: dict[str, Any], package: str, criterion: str, wanted: str) -> Iterator[Row]:
+def _parts(results: Results, name: str) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    # What was measured on the processor, if it was; then on a GPU, if it was, with the words that name it.
+    yield results.get(name), ""
+    if (there := results.get(f"{name}-cuda")) is not None:
+        yield there, f", on {there['machine']['device']}"
+
+
+def _refused(part: dict[str, Any], package: str, criterion: str, wanted: str, on: str) -> Iterator[Row]:
     for row in part.get("not_timed", []):
         if row["package"] == package:
-            yield _row(criterion, row["net"], wanted, f"{package} {row['why']}", None)
+            yield _row(criterion, row["net"] + on, wanted, f"{package} {row['why']}", None)
 
 
 def _against_pyhessian(results: Results) -> Iterator[Row]:
     criterion, wanted = "One product, over PyHessian's with its graph kept", "at most 1"
-    part = results.get("hvp")
-    if part is None:
-        yield _missing(criterion, wanted, "hvp")
-        return
-    for row in part["one_product"]:
-        if row["package"] == "PyHessian":
-            ratio = _inverse(row["times_ours"])
-            yield _row(criterion, row["net"], wanted, ratio, ratio["median"] <= _AS_PYHESSIAN)
-    yield from _refused(part, "PyHessian", criterion, wanted)
+    for part, on in _parts(results, "hvp"):
+        if part is None:
+            yield _missing(criterion, wanted, "hvp")
+            continue
+        for row in part["one_product"]:
+            if row["package"] == "PyHessian":
+                ratio = _inverse(row["times_ours"])
+                yield _row(criterion, row["net"] + on, wanted, ratio, ratio["median"] <= _AS_PYHESSIAN)
+        yield from _refused(part, "PyHessian", criterion, wanted, on)
 
 
 def _against_curvlinops(results: Results) -> Iterator[Row]:
     criterion, wanted = "One product, curvlinops' time over ours", f"at least {_OVER_CURVLINOPS:g}"
-    part = results.get("hvp")
-    if part is None:
-        yield _missing(criterion, wanted, "hvp")
-        return
-    for row in part["one_product"]:
-        if row["package"] == "curvlinops":
-            yield _row(criterion, row["net"], wanted, row["times_ours"], row["times_ours"]["median"] >= _OVER_CURVLINOPS)
-    yield from _refused(part, "curvlinops", criterion, wanted)
+    for part, on in _parts(results, "hvp"):
+        if part is None:
+            yield _missing(criterion, wanted, "hvp")
+            continue
+        for row in part["one_product"]:
+            if row["package"] == "curvlinops":
+                ratio = row["times_ours"]
+                yield _row(criterion, row["net"] + on, wanted, ratio, ratio["median"] >= _OVER_CURVLINOPS)
+        yield from _refused(part, "curvlinops", criterion, wanted, on)
 
 
 def _eight_for_less(results: Results) -> Iterator[Row]:
     criterion, wanted = "Eight products at once, over eight single ones", "less than 1"
-    part = results.get("hvp")
-    if part is None:
-        yield _missing(criterion, wanted, "hvp")
-        return
-    for row in part["block_of_eight"]:
-        if row["package"] == OURS:
-            ratio = row["over_eight_single"]
-            yield _row(criterion, row["net"], wanted, ratio, ratio["median"] < 1)
+    for part, on in _parts(results, "hvp"):
+        if part is None:
+            yield _missing(criterion, wanted, "hvp")
+            continue
+        for row in part["block_of_eight"]:
+            if row["package"] == OURS:
+                ratio = row["over_eight_single"]
+                yield _row(criterion, row["net"] + on, wanted, ratio, ratio["median"] < 1)
 
 
 def _exact_slices(results: Results) -> Iterator[Row]:
     criterion = "Exact slice, over its bare forward passes"
-    part = results.get("slices")
-    if part is None:
-        yield _missing(criterion, f"at most {_OTHER_SHARE:g}", "slices")
-        return
-    for row in part["exact_grid"]:
-        if row["package"] == OURS:
-            allowed = _AFFINE_SHARE if row["net"] == _AFFINE_NET else _OTHER_SHARE
-            ratio = row["forward_passes_a_point"]
-            yield _row(criterion, row["net"], f"at most {allowed:.3g}", ratio, ratio["median"] <= allowed)
+    for part, on in _parts(results, "slices"):
+        if part is None:
+            yield _missing(criterion, f"at most {_OTHER_SHARE:g}", "slices")
+            continue
+        for row in part["exact_grid"]:
+            if row["package"] == OURS:
+                allowed = _AFFINE_SHARE if row["net"] == _AFFINE_NET else _OTHER_SHARE
+                ratio = row["forward_passes_a_point"]
+                yield _row(criterion, row["net"] + on, f"at most {allowed:.3g}", ratio, ratio["median"] <= allowed)
 
 
 def _pictures(results: Results) -> Iterator[Row]:
     criterion = "Picture within 1 % of its range, over all forward passes"
     wanted = f"at most {_PICTURE_SHARE:g}"
-    part = results.get("slices")
-    if part is None or "picture_to_one_per_cent" not in part:
-        yield _missing(criterion, wanted, "slices to a tolerance")
-        return
-    for row in part["picture_to_one_per_cent"]:
-        share, where = row["share_of_forward_passes"], f"{row['net']}, {row['axes']} axes"
-        met = share["median"] <= _PICTURE_SHARE and row["error_of_range"] <= _PICTURE_ERROR
-        if row["fell_back_to_the_grid"]:
-            # To say so is what is asked for where the surface does not allow it; a plain polynomial tells whether it does.
-            met = row["error_of_81_chebyshev_points"] > _PICTURE_ERROR
-            where += " (fell back to the grid, and says so)"
-        yield _row(criterion, where, wanted, share, met)
+    for part, on in _parts(results, "slices"):
+        if part is None or "picture_to_one_per_cent" not in part:
+            yield _missing(criterion, wanted, "slices to a tolerance")
+            continue
+        for row in part["picture_to_one_per_cent"]:
+            share, where = row["share_of_forward_passes"], f"{row['net']}, {row['axes']} axes{on}"
+            met = share["median"] <= _PICTURE_SHARE and row["error_of_range"] <= _PICTURE_ERROR
+            if row["fell_back_to_the_grid"]:
+                # To say so is what is asked for where the surface does not allow it; a plain polynomial tells whether it does.
+                met = row["error_of_81_chebyshev_points"] > _PICTURE_ERROR
+                where += " (fell back to the grid, and says so)"
+            yield _row(criterion, where, wanted, share, met)
 
 
 def _both_ends(results: Results) -> Iterator[Row]:

@@ -81,6 +81,13 @@ def test_the_faster_way_of_eigsh_and_our_best_trace_count() -> None:
     assert lines({"trace": {"at_equal_error": equal}}, "Trace") == [("a, xtrace", spread(0.9), True)]
 
 
-def test_a_gpu_is_named_where_one_was_there() -> None:
-    results = {"hvp-cuda": {"machine": {"device": "a card"}}}
-    assert lines(results, "The same benchmark on a GPU") == [("a card", "measured", True)]
+def test_what_was_measured_on_a_gpu_is_judged_too_and_the_gpu_named() -> None:
+    there: dict[str, Any] = {
+        "machine": {"device": "a card"},
+        "one_product": [product("a", "PyHessian", 0.5)],
+        "block_of_eight": [],
+    }
+    assert lines({"hvp-cuda": there}, "The same benchmark on a GPU") == [("a card", "measured", True)]
+    here = {"one_product": [product("a", "PyHessian", 2.0)], "block_of_eight": []}
+    found = lines({"hvp": here, "hvp-cuda": there}, "One product, over PyHessian")
+    assert [(where, met) for where, _, met in found] == [("a", True), ("a, on a card", False)]
