@@ -6,11 +6,14 @@ a function that raises there; the exception then leaves the computation with not
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["checkpoint", "interruptible", "shielded"]
+__all__ = ["checkpoint", "interruptible", "rest", "shielded"]
+
+_NAP = 0.005  # seconds
 
 _CHECK: ContextVar[Callable[[], None] | None] = ContextVar("curvwidget_interrupt", default=None)
 
@@ -20,6 +23,18 @@ def checkpoint() -> None:
     check = _CHECK.get()
     if check is not None:
         check()
+
+
+def rest(seconds: float) -> None:
+    """Let others work for a while; whoever runs this work may interrupt that, too.
+
+    Args:
+        seconds: How long.
+    """
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        checkpoint()
+        time.sleep(min(left, _NAP))
 
 
 @contextmanager

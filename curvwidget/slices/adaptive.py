@@ -15,9 +15,9 @@ import torch
 
 from curvwidget.directions import Directions
 from curvwidget.slices.check_points import CheckPoints
+from curvwidget.slices.interpolant import Interpolant, unseen_errors
 from curvwidget.slices.known_losses import STEP_SECONDS, KnownLosses, Point
 from curvwidget.slices.loss_slice import LossSlice
-from curvwidget.slices.radial_spline import RadialSpline
 from curvwidget.slices.sparse_polynomial import SparsePolynomial
 
 __all__ = ["approximate"]
@@ -120,20 +120,11 @@ class _Approximation:
         # Whether nothing that is known says that the polynomial's error is above the tolerance.
         return self._error_of_polynomial(1.0) <= self.target
 
-    @property
-    def _missed(self) -> Array:
-        # What the polynomial missed at points that it was not made from; 0 elsewhere.
-        return np.where(self._unseen, self.losses.values - self.polynomial.values, 0.0)
-
-    @property
-    def _unseen(self) -> Array:
-        return self.losses.known & ~self.polynomial.used
-
     def _error_of_polynomial(self, safety: float) -> float:
         # Estimated largest error on the grid. A surplus was an error at a point unseen, too, but of the polynomial before.
-        missed = self._missed[self._unseen]
-        largest = float(np.abs(missed).max(initial=0.0))
-        uneven = _UNEVEN * largest / math.sqrt(float(np.mean(missed**2))) if largest > 0 else 0.0
+        errors = np.abs(unseen_errors(self.losses, self.polynomial)[self.losses.known & ~self.polynomial.used])
+        largest = float(errors.max(initial=0.0))
+        uneven = _UNEVEN * largest / math.sqrt(float(np.mean(errors**2))) if largest > 0 else 0.0
         return max(_SAFETY * max(uneven, 1.0) * largest, safety * self.polynomial.surplus, self.rounding)
 
     def evaluate(self, points: list[Point]) -> Iterator[LossSlice]:
@@ -160,35 +151,31 @@ class _Approximation:
         # Return the estimated error of a polynomial that was settled before.
         yield from self.evaluate(self.checks.far())
         if self.settled:
-            candidates = self.checks.candidates()
-            believed = self._values(self._spline(), candidates)
-            yield from self.evaluate(self.checks.disputed(candidates, believed, _ROUGHEST, _DISPUTED))
+            yield from self.evaluate(self.checks.disputed(self._interpolant().at, _ROUGHEST, _DISPUTED))
         for _ in range(_CLIMBS):
             if not self.settled:
                 break
-            yield from self.evaluate(self.checks.around(np.abs(self._missed)))
+            yield from self.evaluate(self.checks.around(np.abs(unseen_errors(self.losses, self.polynomial))))
         return self._error_of_polynomial(1.0)
 
     def try_spline(self) -> Generator[LossSlice, None, float]:
         # Return the estimated error of polynomial and spline; inf where they are not good enough to be tried.
-        if float(np.abs(self._missed).max()) > _HOPEFUL * self.target or not self._may_try(0):
+        largest = float(np.abs(unseen_errors(self.losses, self.polynomial)).max())
+        if largest > _HOPEFUL * self.target or not self._may_try(0):
             return math.inf
         yield from self.evaluate(self.checks.far())
-        spline = self._spline()
+        believed = self._interpolant()
         for number, rival in enumerate(_RIVALS):
-            errors = self._left_out(spline)
-            if _SAFETY * errors.max() > _CLOSE * self.target or not self._may_try(_DISPUTED_A_TRY):
+            if _SAFETY * believed.left_out.max() > _CLOSE * self.target or not self._may_try(_DISPUTED_A_TRY):
                 break
-            candidates = self.checks.candidates()
-            points = self.checks.disputed(candidates, self._values(spline, candidates), rival, _DISPUTED_A_TRY)
+            points = self.checks.disputed(believed.at, rival, _DISPUTED_A_TRY)
             if number > 0:
-                points = [*self.checks.around(errors), *points][:_DISPUTED_A_TRY]
+                points = [*self.checks.around(believed.left_out), *points][:_DISPUTED_A_TRY]
             indices = np.ravel_multi_index(tuple(zip(*points, strict=True)), self.losses.known.shape)
-            believed = self._values(spline, indices)
             yield from self.evaluate(points)
-            spline = self._spline()
-            seen = float(np.abs(self.losses.values.reshape(-1)[indices] - believed).max())
-            error = max(_SAFETY * max(seen, float(self._left_out(spline).max())), self.rounding)
+            seen = float(np.abs(self.losses.values.reshape(-1)[indices] - believed.at(indices)).max())
+            believed = self._interpolant()
+            error = max(_SAFETY * max(seen, float(believed.left_out.max())), self.rounding)
             if error <= self.target:
                 return error
         return math.inf
@@ -196,21 +183,8 @@ class _Approximation:
     def _may_try(self, count: int) -> bool:
         return self.losses.count + count <= _MOST_FOR_TRIES * self.losses.known.size
 
-    def _spline(self) -> RadialSpline:
-        # Through what the polynomial missed.
-        known = self.losses.known
-        return RadialSpline(self.checks.shares[known], self._missed[known])
-
-    def _left_out(self, spline: RadialSpline) -> Array:
-        # Errors of polynomial and spline at points that the polynomial was not made from, had they not been known; 0 elsewhere.
-        errors = np.zeros(self.losses.known.shape)
-        errors[self.losses.known] = np.abs(spline.left_out)
-        return np.where(self._unseen, errors, 0.0)
-
-    def _values(self, spline: RadialSpline, indices: Array) -> Array:
-        # Polynomial and spline at points of the grid laid out as a vector.
-        places = self.checks.shares.reshape(-1, len(self.losses.axes))[indices]
-        return np.asarray(self.polynomial.values.reshape(-1)[indices] + spline(places))
+    def _interpolant(self) -> Interpolant:
+        return Interpolant(self.losses, self.polynomial, self.checks.places)
 
     def show_if_due(self) -> Iterator[LossSlice]:
         # The next picture on the way, which takes about as long as some evaluations of a small network; before it is checked all
@@ -222,7 +196,7 @@ class _Approximation:
         # The picture as it is.
         known, values = self.losses.known, self.losses.values.copy()
         unknown = np.flatnonzero(~known)
-        values.reshape(-1)[unknown] = self._values(self._spline(), unknown)
+        values.reshape(-1)[unknown] = self._interpolant().at(unknown)
         if self._shown is None:
             self._first_error = max(error, self.target)
         self._shown = LossSlice(

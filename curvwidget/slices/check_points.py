@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class CheckPoints:
     """Chooses points of a grid at which what is believed of the loss should be tried.
 
     Attributes:
-        shares: Coordinates of the grid ``(r_1, …, r_k, k)``, in units of the distance that counts as near on each axis.
+        places: Coordinates of the grid ``(r_1, …, r_k, k)``, in units of the distance that counts as near on each axis.
     """
 
     def __init__(self, losses: KnownLosses) -> None:
@@ -37,7 +38,7 @@ class CheckPoints:
         self._losses = losses
         self._random = np.random.default_rng(0)
         scaled = [axis / axis[-1] / _near(len(axis)) for axis in losses.axes]
-        self.shares = np.stack(np.meshgrid(*scaled, indexing="ij"), axis=-1)
+        self.places = np.stack(np.meshgrid(*scaled, indexing="ij"), axis=-1)
 
     def anywhere(self, count: int) -> list[Point]:
         """Draw points that are not known.
@@ -57,8 +58,9 @@ class CheckPoints:
         Returns:
             The farthest from all that are known, then the farthest from those and it, and so on.
         """
-        known, places = self._losses.known, self.shares.reshape(-1, self.shares.shape[-1])
-        squares = KDTree(self.shares[known]).query(places)[0] ** 2
+        known = self._losses.known
+        places = self.places.reshape(-1, known.ndim)
+        squares = KDTree(self.places[known]).query(places)[0] ** 2
         found = []
         while (largest := squares.max()) > 1 + _HAIR:
             ties = np.flatnonzero(squares >= largest * (1 - _HAIR))
@@ -67,32 +69,26 @@ class CheckPoints:
             squares = np.minimum(squares, _squared_distances(places, places[farthest]))
         return found
 
-    def candidates(self) -> Array:
-        """Return points that are not known, among which the disputed ones are sought.
-
-        Returns:
-            All of them, or some thousand of a large grid: indices into the grid laid out as a vector, ascending.
-        """
-        unknown = np.flatnonzero(~self._losses.known)
-        return unknown if len(unknown) <= _CANDIDATES else np.sort(self._random.permutation(unknown)[:_CANDIDATES])
-
-    def disputed(self, candidates: Array, believed: Array, rival: int, count: int) -> list[Point]:
+    def disputed(self, believed: Callable[[Array], Array], rival: int, count: int) -> list[Point]:
         """Choose points where another interpolation through all losses that are known says something else.
 
         Where two that are equally right there differ most, those losses tell least.
 
         Args:
-            candidates: As above.
-            believed: What is to be tried, at the candidates.
+            believed: What is to be tried, as a function of indices into the grid laid out as a vector.
             rival: The power of the radial spline that is the other one.
             count: How many points, at most.
 
         Returns:
             The points, the most disputed first, and none near another.
         """
-        known, places = self._losses.known, self.shares.reshape(-1, self.shares.shape[-1])[candidates]
-        other = RadialSpline(self.shares[known], self._losses.values[known], power=rival)
-        disputes = np.abs(other(places) - believed)
+        known = self._losses.known
+        candidates = np.flatnonzero(~known)
+        if len(candidates) > _CANDIDATES:
+            candidates = self._random.permutation(candidates)[:_CANDIDATES]
+        places = self.places.reshape(-1, known.ndim)[candidates]
+        other = RadialSpline(self.places[known], self._losses.values[known], power=rival)
+        disputes = np.abs(other(places) - believed(candidates))
         found: list[Point] = []
         while len(found) < count and disputes[most := int(disputes.argmax())] > 0:
             found.append(self._point(candidates[most]))
@@ -125,7 +121,7 @@ def _squared_distances(places: Array, one: Array) -> Array:
     return np.asarray(np.einsum("ij,ij->i", apart, apart))
 
 
-# In shares of the half-width.
+# In places of the half-width.
 def _spacing(number: int) -> float:
     return 2 / (number - 1)
 
