@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from curvwidget.curvature.number_words import format_number, format_uncertain
+from curvwidget._number_words import format_number, format_uncertain
 from curvwidget.linalg.trace_estimate import TraceEstimate
 
 __all__ = ["AGREE", "DOUBTFUL", "METHOD_NAMES", "Agreement", "compare_traces"]

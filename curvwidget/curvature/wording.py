@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curvwidget._number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.facts import Eigenvalue, PointFacts, Stationarity, check_stationarity, read_point
-from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.predicted import ProjectionPrediction
 from curvwidget.curvature.projected import ProjectedCurvature, Verdict
 from curvwidget.curvature.sample import ProjectionSample
@@ -18,7 +18,6 @@ from curvwidget.linalg.trace_estimate import TraceEstimate
 __all__ = ["LOOKS_LIKE", "Statement", "describe"]
 
 _LONGEST = 250  # characters of a sentence
-_SAID = 0.005  # of a number: smaller errors do not reach its three digits
 #: What a plane looks like, by verdict.
 LOOKS_LIKE: dict[Verdict, str] = {"minimum": "a bowl", "maximum": "a dome", "saddle": "a saddle", "flat": "a plain"}
 _POINTS: dict[Verdict, str] = {"minimum": "a minimum", "maximum": "a maximum", "saddle": "a saddle", "flat": "flat"}
@@ -275,13 +274,10 @@ def _slice_name(curvature: ProjectedCurvature) -> str:
 
 
 def _principal_words(curvature: ProjectedCurvature) -> str:
-    numbers = [format_number(float(value)) for value in curvature.principal]
-    error = _error_words(float(np.abs(curvature.principal).min()), curvature.error)
+    numbers = [format_uncertain(float(value), curvature.error) for value in curvature.principal]
     if len(numbers) == 1:
-        return f"κ = {numbers[0]}{error}"
-    if len(numbers) == 2:
-        return f"κ₋ = {numbers[0]}, κ₊ = {numbers[1]}{', each' if error else ''}{error}"
-    return f"κ from {numbers[0]} to {numbers[-1]}{', each' if error else ''}{error}"
+        return f"κ = {numbers[0]}"
+    return f"κ₋ = {numbers[0]}, κ₊ = {numbers[1]}" if len(numbers) == 2 else f"κ from {numbers[0]} to {numbers[-1]}"
 
 
 def _eigenvalue_words(point: PointFacts) -> str:
@@ -290,17 +286,12 @@ def _eigenvalue_words(point: PointFacts) -> str:
 
 def _stated(end: Eigenvalue) -> str:
     """Return the eigenvalue as the fact that it is, or with what keeps it from being one."""
-    value, residual = format_number(end.value), format_number(end.residual, 2)
     if end.state == "known":
-        return f"{end.name} = {value}{_error_words(end.value, end.residual)}"
+        return f"{end.name} = {format_uncertain(end.value, end.residual)}"
+    value, residual = format_number(end.value), format_number(end.residual, 2)
     if end.state == "zero":
         return f"{end.name} cannot be told from zero ({value} with a residual of {residual})"
     return f"{end.name} has not converged ({value} with a residual of {residual})"
-
-
-# An error is said where it reaches the digits that are written.
-def _error_words(value: float, error: float) -> str:
-    return f" ± {format_number(error, 2)}" if error >= _SAID * abs(value) else ""
 
 
 def _by_count(counts: dict[str, int]) -> list[tuple[Verdict, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from curvwidget._number_words import format_uncertain
 from curvwidget.linalg.eigenpairs import Eigenpairs
 
 __all__ = ["asymmetry_notes", "caveats"]
@@ -25,8 +26,8 @@ def caveats(pairs: Eigenpairs, *, rounding: float) -> tuple[str, ...]:
     notes = []
     weak = (pairs.residuals > _DOUBTFUL * np.abs(pairs.values)) & (pairs.residuals > rounding)
     if weak.any():
-        both = zip(pairs.values[weak], pairs.residuals[weak], strict=True)
-        listed = ", ".join(f"{value:.3g} ± {error:.1g}" for value, error in both)
+        both = zip(pairs.values[weak].tolist(), pairs.residuals[weak].tolist(), strict=True)
+        listed = ", ".join(format_uncertain(value, error) for value, error in both)
         notes.append(f"Small beside their residuals: {listed}.")
     equal = pairs.gaps <= np.maximum(pairs.residuals, rounding)
     if equal.any():

@@ -6,10 +6,10 @@ import itertools
 import sys
 from collections.abc import Generator, Iterator, Sequence
 
+from curvwidget._number_words import format_uncertain
 from curvwidget.curvature import ProjectionSample, TraceEstimate, stream_projections, stream_trace
 from curvwidget.curvature.agreement import METHOD_NAMES
 from curvwidget.curvature.normalized_trace import stream_normalized_trace
-from curvwidget.curvature.number_words import format_uncertain
 from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import Normalization, directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity, stream_eigenpairs, stream_spectral_density

@@ -9,8 +9,8 @@ import bqplot
 import numpy as np
 from bqscales import LinearScale
 
+from curvwidget._number_words import format_number, format_uncertain
 from curvwidget.curvature import ProjectionPrediction
-from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.widgets.histogram import bin_edges, density_outline
 from curvwidget.widgets.room import place
 from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, axis, draw, figure, set_ticks, ticks
@@ -209,14 +209,13 @@ class CurvatureMarks:
 
         Args:
             principal: Its κ₋ and κ₊ ``(2,)``, or None.
-            error: Bound on their error, written where it is of the size of the third digit or larger.
+            error: Bound on their error.
         """
         values = np.full(2, np.nan) if principal is None else principal
         heights = self._mark_pair(self.now, values, _NOW)
         for stem, value, height in zip(self._stems, values, heights, strict=True):
             draw(stem, np.full(2, value), np.array([0.0, 1.0]) * height)
-        said = error if error > 0.005 * float(np.abs(values).max()) else 0.0
-        names = [f"{name} = {format_uncertain(value, said)}" for name, value in zip(("κ₋", "κ₊"), values.tolist(), strict=True)]
+        names = [f"{name} = {format_uncertain(value, error)}" for name, value in zip(("κ₋", "κ₊"), values.tolist(), strict=True)]
         self._write(("now 0", "now 1"), _NOW, values.tolist(), names)
 
     def draw_eigenvalues(self, smallest: tuple[float, float], largest: tuple[float, float]) -> None:

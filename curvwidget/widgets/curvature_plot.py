@@ -11,8 +11,8 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
+from curvwidget._number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature import ProjectionPrediction
-from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.curvature.sample import ProjectionSample
 from curvwidget.linalg.eigenpairs import Eigenpairs

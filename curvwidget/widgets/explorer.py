@@ -15,7 +15,7 @@ import numpy as np
 import traitlets
 
 from curvwidget._checks import check_count, check_finite
-from curvwidget.curvature.number_words import format_number
+from curvwidget._number_words import format_number
 from curvwidget.directions import Checkpoint, Directions
 from curvwidget.objective import Objective
 from curvwidget.runs import End, Executor, Kept, Worker

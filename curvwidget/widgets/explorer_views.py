@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipywidgets
 
+from curvwidget._number_words import format_number
 from curvwidget.curvature import ProjectedCurvature
-from curvwidget.curvature.number_words import format_number
 from curvwidget.slices import LossSlice
 from curvwidget.slices.first_look import FirstLook
 from curvwidget.widgets.curvature_plot import CurvaturePlot

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets
 
+from curvwidget._number_words import format_number
 from curvwidget.curvature import PlaneMinima
-from curvwidget.curvature.number_words import format_number
 
 __all__ = ["MinimaControls"]
 

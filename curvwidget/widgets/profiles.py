@@ -16,7 +16,21 @@ from curvwidget.curvature.projected import ProjectedCurvature, quadratic
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.interpolate import CrossSection, cross_sections
-from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, Key, axis, axis_name, draw, figure, legend, set_ticks, ticks
+from curvwidget.widgets.style import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    Key,
+    axis,
+    axis_name,
+    draw,
+    figure,
+    fitting_ticks,
+    legend,
+    set_ticks,
+    ticks,
+)
 
 __all__ = ["Profiles"]
 
@@ -25,7 +39,9 @@ Array = np.ndarray[Any, Any]
 _POINTS = 121  # a parabola looks smooth from here on
 _MARGIN = 0.08  # of the height, above and below the curve
 _HEIGHT = 240
-_TICKS = {1: 9, 2: 3}  # at most, of a plot that has the whole width, and of two that share it
+# Of a plot that has the whole width, and of two that share it: ticks at most, and letters along an axis at its narrowest.
+_TICKS = {1: 9, 2: 3}
+_LETTERS = {1: 68, 2: 13}
 
 
 class Profiles(Picture, ipywidgets.VBox):
@@ -188,7 +204,7 @@ class Profiles(Picture, ipywidgets.VBox):
                     predicted=self._prediction(curvature, line),
                     center=shown.center if all(value == 0 for other, value in enumerate(probe) if other != index) else None,
                     scale=self.scale,
-                    most_ticks=_TICKS[count],
+                    sharing=count,
                 )
             self._legend.value = legend([key for key, plotted in zip(_KEYS, self._plotted(curvature), strict=True) if plotted])
             self._plots[1].box.layout.display = None if count == 2 else "none"
@@ -279,13 +295,13 @@ class _Plot:
         predicted: tuple[Array, Array, Array] | None,
         center: float | None,
         scale: str,
-        most_ticks: int,
+        sharing: int,
     ) -> None:
         """Show one cross-section."""
         log = scale == "log"
         self._set_label(label)
         losses = _drawable(section.losses, log)
-        self._set_limits(section.coordinates, losses, log=log, most_ticks=most_ticks)
+        self._set_limits(section.coordinates, losses, log=log, sharing=sharing)
         draw(self.loss, section.coordinates, losses)
         nothing = np.full(len(coordinates), np.nan)
         draw(self.seen, coordinates, nothing if seen is None else _drawable(seen, log))
@@ -301,14 +317,16 @@ class _Plot:
     def _set_label(self, label: str) -> None:
         self.label.value = axis_name(label, "units of the direction")
 
-    def _set_limits(self, coordinates: Array, losses: Array, *, log: bool, most_ticks: int = 3) -> None:
+    def _set_limits(self, coordinates: Array, losses: Array, *, log: bool, sharing: int = 2) -> None:
         first, last = float(coordinates[0]), float(coordinates[-1])
         if first == last:
             first, last = first - 1.0, last + 1.0
         with self.x.hold_sync():
             self.x.min, self.x.max = first, last
         reach = min(-first, last)
-        set_ticks(self.x_axis, ticks(-reach, reach, most_ticks) if first < 0 < last else ticks(first, last, most_ticks))
+        low, high = (-reach, reach) if first < 0 < last else (first, last)
+        letters = int(_LETTERS[sharing] * (high - low) / (last - first))
+        set_ticks(self.x_axis, fitting_ticks(low, high, _TICKS[sharing], letters))
         finite = losses[np.isfinite(losses)]
         if not finite.size:
             return

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curvwidget._number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample, TraceEstimate
 from curvwidget.curvature.agreement import METHOD_NAMES, compare_traces
-from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.plane_minima import PlaneMinima
 from curvwidget.curvature.wording import LOOKS_LIKE, Statement, describe
 from curvwidget.directions import directions_from_eigenpairs
@@ -102,7 +102,8 @@ def minima_words(minima: PlaneMinima, span: Sequence[float]) -> Iterator[str]:
     inside = minima.within(span)
     for index, ((x, y), loss, (low, high), error, slope) in enumerate(rows):
         where = "" if inside[index] else f", outside the picture, ‖Δθ‖ = {format_number(minima.distances[index])} away"
-        curvatures = f"κ₋ = {format_number(low)} and κ₊ = {format_number(high)}, each ± {format_number(error, 2)}"
+        both = [format_uncertain(value, error, always=True) for value in (low, high)]
+        curvatures = f"κ₋ = {both[0]} and κ₊ = {both[1]}"
         seen = minima.verdicts[index]
         shape = LOOKS_LIKE[seen]
         doubt = "" if seen == "minimum" else f" (by these the plane is {shape} there: it is a kink that holds the loss up)"
@@ -150,7 +151,10 @@ def _on_eigenpairs(pairs: Eigenpairs | None) -> Iterator[str]:
         return
     names = [label.split(" = ")[0] for label in directions_from_eigenpairs(pairs).labels]
     rows = zip(names, pairs.values.tolist(), pairs.residuals.tolist(), pairs.converged.tolist(), strict=True)
-    ends = [f"{name} = {format_uncertain(value, error)}{'' if sure else ', not converged'}" for name, value, error, sure in rows]
+    ends = [
+        f"{name} = {format_uncertain(value, error, always=True)}{'' if sure else ', not converged'}"
+        for name, value, error, sure in rows
+    ]
     yield (
         f"Eigenvalues, each ± its residual ‖Hv − λv‖, within which one lies: {'; '.join(ends)} (tolerance {pairs.tolerance:g}, "
         f"{pairs.hvps} HVPs)."
@@ -160,7 +164,9 @@ def _on_eigenpairs(pairs: Eigenpairs | None) -> Iterator[str]:
 
 
 def _uncertain(trace: TraceEstimate) -> str:
-    return format_uncertain(trace.trace, trace.stderr) if len(trace.samples) > 1 else f"{format_number(trace.trace)} ± ?"
+    if len(trace.samples) < 2:
+        return f"{format_number(trace.trace)} ± ?"
+    return format_uncertain(trace.trace, trace.stderr, always=True)
 
 
 def _title(trace: TraceEstimate) -> str:
@@ -218,7 +224,7 @@ def _share_words(share: float, count: int) -> str:
         bound = 1 - (1 - _CONFIDENCE) ** (1 / count)
         side = f"below {format_share(bound)}" if hits == 0 else f"above {format_share(1 - bound)}"
         return f"{hits} of {count}, so it is {side} at {_CONFIDENCE:.0%} confidence".replace("%", " %").replace("  ", " ")
-    return f"{format_share(share)} ± {format_share(math.sqrt(share * (1 - share) / count))} ({hits} of {count})"
+    return f"{format_uncertain(100 * share, 100 * math.sqrt(share * (1 - share) / count))} % ({hits} of {count})"
 
 
 def _on_prediction(known: Known, prediction: ProjectionPrediction | None) -> Iterator[str]:

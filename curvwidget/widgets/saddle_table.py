@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import math
 
+from curvwidget._number_words import format_number, format_share
 from curvwidget.curvature import ProjectionSample
-from curvwidget.curvature.number_words import format_number, format_share
 from curvwidget.widgets.saddle_answer import SaddlePoint
 from curvwidget.widgets.saddle_words import SHAPES
 from curvwidget.widgets.style import FAINT, INK

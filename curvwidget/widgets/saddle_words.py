@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from curvwidget._number_words import format_number, format_share
 from curvwidget.curvature import ProjectionSample
-from curvwidget.curvature.number_words import format_number, format_share
 from curvwidget.curvature.projected import Verdict
 from curvwidget.widgets.saddle_answer import SaddlePoint
 

@@ -10,8 +10,8 @@ import ipywidgets
 import traitlets
 from torch import Tensor
 
+from curvwidget._number_words import format_number, format_uncertain
 from curvwidget.curvature import ProjectedCurvature, project_curvature
-from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.curvature.wording import LOOKS_LIKE
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curvwidget.curvature.number_words import format_number
+from curvwidget._number_words import format_number
 from curvwidget.slices import LossSlice
 from curvwidget.slices.first_look import FirstLook
 

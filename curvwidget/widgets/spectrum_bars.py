@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from curvwidget.curvature.number_words import format_number
+from curvwidget._number_words import format_number
 from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE
 
 __all__ = ["spectrum_bars"]

@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
+from curvwidget._number_words import format_number, format_share, format_uncertain
 from curvwidget.directions import directions_from_eigenpairs
 from curvwidget.linalg import Eigenpairs, SpectralDensity
 from curvwidget.widgets.export.picture import Picture

@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 from bqscales import Scale
 
-from curvwidget.curvature.number_words import format_number, format_power
+from curvwidget._number_words import format_number, format_power
 
 __all__ = [
     "BLUE",
@@ -26,6 +26,7 @@ __all__ = [
     "axis_name",
     "draw",
     "figure",
+    "fitting_ticks",
     "legend",
     "sentence",
     "set_ticks",
@@ -152,21 +153,45 @@ def ticks(low: float, high: float, count: int) -> Array:
     return np.asarray(found, dtype=np.float64)
 
 
-def thin_out(values: Array, letters: int) -> Array:
+def thin_out(values: Array, letters: int, length: float) -> Array:
     """Leave out ticks of an axis along which there is no room for what they all say.
 
     Args:
         values: What the ticks say, ascending.
         letters: As many fit along the axis.
+        length: Of the axis, in the unit of the ticks.
 
     Returns:
         Every n-th of them, as few left out as need be; two at least, where there are two.
     """
     for step in range(1, len(values)):
         kept = values[::step]
-        if sum(map(len, _tick_labels(kept))) + len(kept) - 1 <= letters or len(kept) <= 2:
+        whole = sum(map(len, _tick_labels(kept))) + len(kept) - 1
+        if len(kept) <= 2 or (whole <= letters and _are_apart(kept, letters, length)):
             return kept
     return values
+
+
+def fitting_ticks(low: float, high: float, count: int, letters: int) -> Array:
+    """Choose round numbers between two limits, fewer where what they say would touch.
+
+    Args:
+        low: The lower limit, where the axis begins.
+        high: The upper limit, where it ends.
+        count: At most how many, 3 or more.
+        letters: As many fit along the axis.
+
+    Returns:
+        As `ticks`; where even three of those are too close, 0 between numbers of one digit as far out as there are, and at last
+        these two alone.
+    """
+    options = [ticks(low, high, most) for most in range(count, 2, -1)]
+    if low < 0 < high:
+        far = min(-low, high)
+        unit = 10.0 ** np.floor(np.log10(far) + 1e-9)
+        options.append(np.floor(far / unit + 1e-9) * unit * np.array([-1.0, 0.0, 1.0]))
+    options.append(options[-1][[0, -1]])
+    return next((option for option in options if _are_apart(option, letters, high - low)), options[-1])
 
 
 def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", unit: str = "", log: bool = False) -> None:
@@ -272,16 +297,23 @@ def axis_name(name: str, unit: str) -> str:
     return sentence(f"{shorten(name)} ({unit})".replace(unit, unit.replace(" ", "\N{NO-BREAK SPACE}")), centered=True)
 
 
-# Numbers at equal steps, all with the same decimals.
+# Numbers at equal steps, all with the same decimals, which may be more than those of the step.
 def _tick_labels(values: Array) -> list[str]:
     far, step = float(np.abs(values).max(initial=0.0)), float(np.diff(values).min(initial=np.inf))
     if not np.isfinite(step):
         return [format_number(value, 6) for value in values.tolist()]
-    decimals = next((places for places in range(_MOST_DECIMALS + 1) if abs(step - round(step, places)) < 1e-6 * step), None)
+    exact = (places for places in range(_MOST_DECIMALS + 1) if (np.abs(values - values.round(places)) < 1e-6 * step).all())
+    decimals = next(exact, None)
     if decimals is None or far >= 1e5:
         digits = int(np.floor(np.log10(far)) - np.floor(np.log10(step))) + 2
         return [format_number(value, digits) for value in values.tolist()]
     return [f"{value:.{decimals}f}".replace("-", "−") if abs(value) > 1e-9 * far else "0" for value in values.tolist()]
+
+
+# Each label stands in the middle under its tick, with a letter's room to the next.
+def _are_apart(values: Array, letters: int, length: float) -> bool:
+    lengths = np.array([len(label) for label in _tick_labels(values)])
+    return bool((letters * np.diff(values) / length >= 0.5 * (lengths[1:] + lengths[:-1]) + 1).all())
 
 
 # As JavaScript writes a number: bqplot looks a label up by its tick's position as text.

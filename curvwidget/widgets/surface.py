@@ -10,7 +10,7 @@ import ipywidgets
 import traitlets
 
 from curvwidget._checks import check_choice, check_count, check_finite
-from curvwidget.curvature.number_words import format_number
+from curvwidget._number_words import format_number
 from curvwidget.slices.loss_slice import LossSlice
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.page_theme import PageTheme

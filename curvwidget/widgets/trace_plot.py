@@ -13,8 +13,8 @@ import numpy as np
 import traitlets
 
 from curvwidget._checks import check_positive
+from curvwidget._number_words import format_number, format_uncertain
 from curvwidget.curvature.agreement import AGREE, METHOD_NAMES, compare_traces
-from curvwidget.curvature.number_words import format_number, format_uncertain
 from curvwidget.linalg.trace_estimate import TraceEstimate
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.style import Key, legend, sentence

@@ -9,7 +9,7 @@ import bqplot
 import numpy as np
 from bqscales import LinearScale
 
-from curvwidget.curvature.number_words import format_number
+from curvwidget._number_words import format_number
 from curvwidget.directions import Trajectory
 from curvwidget.widgets.style import BLUE, FAINT, INK, ORANGE, axis, draw, figure, set_ticks, thin_out, ticks
 
@@ -77,7 +77,7 @@ class WayMarks:
         for scale, values in ((self._x, x), (self._y, y)):
             with scale.hold_sync():
                 scale.min, scale.max = _limits(np.append(values, 0.0))
-        set_ticks(self._x_axis, thin_out(ticks(self._x.min, self._x.max, 3), _LETTERS))
+        set_ticks(self._x_axis, thin_out(ticks(self._x.min, self._x.max, 3), _LETTERS, self._x.max - self._x.min))
         set_ticks(self._y_axis, ticks(self._y.min, self._y.max, 3), name="axis 2", unit="v₂")
         rows = zip(trajectory.losses.tolist(), trajectory.distances.tolist(), strict=True)
         with self.points.hold_sync():

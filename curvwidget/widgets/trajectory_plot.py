@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from curvwidget.curvature.number_words import format_number, format_share
+from curvwidget._number_words import format_number, format_share
 from curvwidget.directions import Trajectory
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.picker import Picker

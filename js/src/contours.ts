@@ -2,6 +2,7 @@
 
 import { css, inkOn } from "./colormap";
 import { svg } from "./dom";
+import type { Box } from "./layout";
 import { linesAt, type Pixel, pathOf, placeLabel } from "./lines";
 import type { Scale } from "./packet";
 import type { Plan } from "./plan";
@@ -17,8 +18,8 @@ export function lineStyle(scale: Scale, level: number): { "stroke-width": number
   return level === 0 ? { "stroke-width": 2.4 } : { "stroke-width": 1.2, "stroke-dasharray": "5 3" };
 }
 
-/** The lines, and their labels, which go on top of all other lines. */
-export function contours({ packet, layout, map, colors, barTicks }: Plan): [SVGElement, SVGElement] {
+/** The lines, and their labels, which go on top of all other lines but keep clear of boxes that hold something else. */
+export function contours({ packet, layout, map, colors, barTicks }: Plan, boxes: readonly Box[]): [SVGElement, SVGElement] {
   const group = svg("g", { class: "cw-contours", fill: "none", "stroke-linejoin": "round" });
   if (!colors) return [group, svg("g")];
   const labels = labelTicks(Array.from(packet.levels), barTicks.format);
@@ -41,7 +42,7 @@ export function contours({ packet, layout, map, colors, barTicks }: Plan): [SVGE
       }),
     );
     if ((index - anchor) % every) return;
-    const label = placeLabel(labels[index] ?? "", lines, layout.plot, layout.font, taken);
+    const label = placeLabel(labels[index] ?? "", lines, layout.plot, layout.font, taken, boxes);
     if (!label) return;
     taken.push([label.x, label.y]);
     const place = `translate(${label.x.toFixed(1)} ${label.y.toFixed(1)}) rotate(${label.angle.toFixed(1)})`;

@@ -2,7 +2,7 @@
 
 import { contains, type Point, sample } from "./grid";
 import { lossOf, Mark, type Packet } from "./packet";
-import { formatCoordinate, formatNumber } from "./ticks";
+import { formatCoordinate, formatNumber, formatUncertain } from "./ticks";
 
 function lengths(packet: Packet): [number, number] {
   return [
@@ -29,9 +29,9 @@ export function describeLoss(packet: Packet, point: Point): string {
   const { mark, loss, shown } = sample(packet, point);
   if (mark === Mark.NoLogarithm) return `${formatNumber(loss)} (no logarithm)`;
   const digits = packet.scale === "log" ? 4 : digitsOf(packet);
-  const within = mark === Mark.Finite && packet.error > 0 ? ` ± ${formatNumber(packet.error, 2)}` : "";
-  if (mark !== Mark.Finite || packet.scale !== "difference") return `${formatNumber(loss, digits)}${within}`;
-  return `${formatNumber(loss, digits)}${within} (${shown > 0 ? "+" : ""}${formatNumber(shown, 3)})`;
+  const said = formatUncertain(loss, mark === Mark.Finite ? packet.error : 0, digits);
+  if (mark !== Mark.Finite || packet.scale !== "difference") return said;
+  return `${said} (${shown > 0 ? "+" : ""}${formatNumber(shown, 3)})`;
 }
 
 /** The map in a sentence or two. */

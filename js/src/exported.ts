@@ -1,12 +1,15 @@
 // The page that `Explorer.to_html` writes: map, profiles, curvatures, probe and blend, over frames that were computed beforehand.
 
 import { crossSection, type Model } from "./cross_section";
-import { html } from "./dom";
+import { html, svg } from "./dom";
 import lossMap from "./loss_map";
 import { type Packet, readPacket } from "./packet";
 import { drawPlot, type Plot } from "./plot";
 import { Store } from "./store";
 import verdictBar from "./verdict_bar";
+
+/** A legend's entry: its text, and the SVG elements of its swatch, as curvwidget/widgets/style.py draws it. */
+type Key = [string, ["line" | "rect" | "circle" | "path", Record<string, string>][]];
 
 interface Frame {
   blend: number;
@@ -18,7 +21,7 @@ interface Frame {
   model: Model | null;
   curvatures: Plot;
   note: string;
-  planeKeys: [string, string][];
+  planeKeys: Key[];
   verdict: { sentence: string; kind: string; facts: string[][]; notes: string[] };
 }
 
@@ -28,7 +31,7 @@ interface Content {
   show_model: boolean;
   frames: Frame[];
   shown: number;
-  keys: [string, string][];
+  keys: Key[];
   remark: string;
 }
 
@@ -110,10 +113,16 @@ export function start(root: HTMLElement, content: Content): void {
   show();
 }
 
-function keys(entries: [string, string][]): HTMLElement[] {
-  return entries.map(([text, color]) =>
-    html("span", {}, html("span", { class: "cw-page-swatch", style: `background:${color}` }), text),
-  );
+function keys(entries: Key[]): HTMLElement[] {
+  return entries.map(([text, shapes]) => {
+    const parts = shapes.map(([tag, attributes]) => svg(tag, attributes));
+    return html(
+      "span",
+      {},
+      svg("svg", { class: "cw-page-swatch", width: 26, height: 12, "aria-hidden": "true" }, ...parts),
+      text,
+    );
+  });
 }
 
 function decode(base64: string): DataView {

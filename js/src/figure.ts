@@ -27,11 +27,11 @@ export function paint(canvas: HTMLCanvasElement, { packet, layout, colors }: Pla
   if (layout.bar) put(layout.bar, (width, height) => shadeBar(colors, limits, width, height));
 }
 
-/** Draw everything but the colours and the probe. */
-export function draw(figure: Plan, prefix: string): SVGElement[] {
+/** Draw everything but the colours, the markers and the probe; no contour's number stands where there are markers. */
+export function draw(figure: Plan, prefix: string, marked: readonly Box[]): SVGElement[] {
   const { packet, layout, map } = figure;
   const marks = marksIn(packet);
-  const [lines, labels] = contours(figure);
+  const [lines, labels] = contours(figure, marked);
   const cells = marks.map((mark) =>
     svg("path", { class: "cw-cells", "data-mark": mark, d: cellsPath(packet, mark, map), fill: `url(#${prefix}-${mark})` }),
   );

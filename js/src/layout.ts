@@ -7,6 +7,11 @@ export interface Box {
   height: number;
 }
 
+/** Whether two boxes overlap. */
+export function meet(a: Box, b: Box): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
 export interface Layout {
   width: number;
   height: number;

@@ -1,7 +1,7 @@
 // Contour lines on the screen: their paths, and where their labels stand.
 
 import type { Numbers } from "./codec";
-import { type Box, type Mapping, textWidth } from "./layout";
+import { type Box, type Mapping, meet, textWidth } from "./layout";
 import type { Lines } from "./packet";
 
 export type Pixel = readonly [number, number];
@@ -47,13 +47,17 @@ export interface Label {
   angle: number;
 }
 
-/** Put a text on one of some lines where the line is straight, away from the border and from what is there; null without room. */
+/**
+ * Put a text on one of some lines where the line is straight, away from the border, from the middles of other such texts and clear
+ * of boxes that hold something else; null without room.
+ */
 export function placeLabel(
   text: string,
   lines: readonly Pixel[][],
   plot: Box,
   font: number,
   taken: readonly Pixel[],
+  boxes: readonly Box[] = [],
 ): Label | null {
   const width = textWidth(text.length, font) + 6;
   let best: { label: Label; score: number } | null = null;
@@ -76,14 +80,26 @@ export function placeLabel(
       if (border < width / 2 + 2 || chord < 0.85 * width) continue;
       const apart = Math.min(...taken.map(([u, v]) => Math.hypot(u - x, v - y)), 4 * width);
       if (apart < width) continue;
+      const slope = Math.atan2(to[1] - from[1], to[0] - from[0]);
+      if (!isClear([x, y], slope, width, font, boxes)) continue;
       const bend = Math.hypot((from[0] + to[0]) / 2 - x, (from[1] + to[1]) / 2 - y);
-      const angle = upright((Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI);
+      const angle = upright((slope * 180) / Math.PI);
       // Straight and level is easy to read; far from other labels is easy to find.
       const score = apart / width - 0.5 * bend - Math.abs(angle) / 60;
       if (!best || score > best.score) best = { label: { text, x, y, angle }, score };
     }
   }
   return best?.label ?? null;
+}
+
+/** Whether a text at some slope, taken as squares in a row, meets none of the boxes. */
+function isClear([x, y]: Pixel, slope: number, width: number, font: number, boxes: readonly Box[]): boolean {
+  const count = Math.ceil(width / font);
+  return Array.from({ length: count }, (_, index) => width * ((index + 0.5) / count - 0.5)).every((along) => {
+    const [u, v] = [x + along * Math.cos(slope), y + along * Math.sin(slope)];
+    const square = { x: u - font / 2, y: v - font / 2, width: font, height: font };
+    return !boxes.some((box) => meet(square, box));
+  });
 }
 
 function pointAt(line: readonly Pixel[], lengths: readonly number[], at: number): Pixel {

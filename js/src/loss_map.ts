@@ -137,8 +137,8 @@ class MapView {
     } else {
       const { plot } = this.plan.layout;
       paint(this.canvas, this.plan, window.devicePixelRatio || 1);
-      const named = markers(this.plan, this.prefix, this.model.get("way"), this.model.get("spots"));
-      this.layer.replaceChildren(...draw(this.plan, this.prefix), named);
+      const [marked, boxes] = markers(this.plan, this.prefix, this.model.get("way"), this.model.get("spots"));
+      this.layer.replaceChildren(...draw(this.plan, this.prefix, boxes), marked);
       for (const [name, value] of Object.entries(plot)) this.target.setAttribute(name, String(value));
     }
     this.drawProbe(false);

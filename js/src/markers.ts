@@ -1,21 +1,20 @@
 // Points of the slice that have a name: a way through it, such as a training run, and single spots, such as other minima.
 
 import { svg } from "./dom";
-import type { Box } from "./layout";
+import { type Box, meet } from "./layout";
 import type { Plan } from "./plan";
 
 /** Coordinates in units of the directions, and what stands beside the point; nothing where that is empty. */
 export type Named = [number, number, string];
 
-function meet(a: Box, b: Box): boolean {
-  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
-}
-
-/** Draw a way from point to point, its last one as a square, and spots as triangles; what lies outside of the map is cut off. */
-export function markers({ layout, map }: Plan, prefix: string, way: Named[], spots: Named[]): SVGElement {
+/**
+ * Draw a way from point to point, its last one as a square, and spots as triangles; what lies outside of the map is cut off. Beside
+ * the drawing stand the boxes that its marks, names and lines take up.
+ */
+export function markers({ layout, map }: Plan, prefix: string, way: Named[], spots: Named[]): [SVGElement, Box[]] {
   const { plot, font } = layout;
   const group = svg("g", { class: "cw-markers", "clip-path": `url(#${prefix}-clip)` });
-  if (!way.length && !spots.length) return group;
+  if (!way.length && !spots.length) return [group, []];
   const { x, y, width, height } = plot;
   group.append(svg("clipPath", { id: `${prefix}-clip` }, svg("rect", { x, y, width, height })));
   const at = ([a, b]: Named): [number, number] => [map.x(a), map.y(b)];
@@ -42,6 +41,8 @@ export function markers({ layout, map }: Plan, prefix: string, way: Named[], spo
   }
   // θ and its own name stand in the middle. A name without room beside them and beside the others is left out.
   const taken: Box[] = [{ x: map.x(0) - 9, y: map.y(0) - 9, width: 18 + font, height: 12 + font }];
+  const boxes = [...spots, ...way].map((point) => around(at(point), 8));
+  way.slice(1).forEach((point, index) => boxes.push(...between(at(way[index] as Named), at(point), plot)));
   for (const point of [...spots, ...way]) {
     const [px, py] = at(point);
     if (!point[2] || px < x || px > x + width || py < y || py > y + height) continue;
@@ -59,6 +60,7 @@ export function markers({ layout, map }: Plan, prefix: string, way: Named[], spo
       );
     if (!found) continue;
     taken.push(found);
+    boxes.push(found);
     group.append(
       svg(
         "text",
@@ -76,5 +78,17 @@ export function markers({ layout, map }: Plan, prefix: string, way: Named[], spo
       ),
     );
   }
-  return group;
+  return [group, boxes];
+}
+
+function around([x, y]: [number, number], half: number): Box {
+  return { x: x - half, y: y - half, width: 2 * half, height: 2 * half };
+}
+
+/** Small boxes along what a plot shows of a line. */
+function between([ax, ay]: [number, number], [bx, by]: [number, number], plot: Box): Box[] {
+  const count = Math.ceil(Math.hypot(bx - ax, by - ay) / 6);
+  return Array.from({ length: count }, (_, index) => (index + 0.5) / count)
+    .map((share) => around([ax + share * (bx - ax), ay + share * (by - ay)], 3))
+    .filter((box) => meet(box, plot));
 }

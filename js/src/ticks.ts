@@ -52,6 +52,29 @@ export function formatNumber(value: number, digits = 4): string {
   return minus(value.toFixed(Math.max(0, digits - 1 - power)));
 }
 
+/** A number with its error, both rounded to one place; alone where the error is less than its rounding. As `format_uncertain` in Python. */
+export function formatUncertain(value: number, error: number, digits = 4): string {
+  const alone = formatNumber(value, digits);
+  if (!Number.isFinite(value) || !(error > 0) || !Number.isFinite(error)) return alone;
+  const last = powerOf(error, 2);
+  const first = Math.max(powerOf(value, digits), last);
+  if (error < 0.5 * 10 ** (first - digits + 1)) return alone;
+  const shift = first < -4 || first >= 6 ? first : 0;
+  // No finer than the error's second digit, nor than one digit beyond those of a number alone.
+  const place = Math.max(last - 1, first - digits);
+  const written = (number: number): string => {
+    const rounded = Math.round(number / 10 ** place);
+    return minus((rounded === 0 ? 0 : rounded * 10 ** (place - shift)).toFixed(Math.max(0, shift - place)));
+  };
+  const text = `${written(value)} ± ${written(error)}`;
+  return shift ? `(${text})×${powerOfTen(shift)}` : text;
+}
+
+/** The power of ten of the first digit, after rounding; that of a zero is below all others. */
+function powerOf(value: number, digits: number): number {
+  return value === 0 ? -400 : Number(value.toExponential(digits - 1).split("e")[1]);
+}
+
 /** A coordinate with as many decimals as make sense on an axis of some length. */
 export function formatCoordinate(value: number, length: number): string {
   const decimals = Math.max(0, 2 - Math.floor(Math.log10(length)));

@@ -10,6 +10,11 @@ describe("a loss that is read off", () => {
     expect(describeLoss({ ...bowl, error: 0.0125 }, [0.5, 0])).toMatch(/^2\.25\d* ± 0\.01[23]$/);
   });
 
+  it("has as many digits as its error allows", () => {
+    expect(describeLoss({ ...bowl, error: 0.3 }, [0.5, 0])).toBe("2.25 ± 0.30");
+    expect(describeLoss({ ...bowl, error: 1e-5 }, [0.5, 0])).toBe("2.250");
+  });
+
   it("has it between the loss and its difference from the centre", () => {
     const difference = packetOf((a, b) => 2 + a * a + b * b, { scale: "difference" });
     expect(describeLoss({ ...difference, error: 0.5 }, [1, 0])).toMatch(/^3\S* ± 0\.5\S* \(\+1\S*\)$/);

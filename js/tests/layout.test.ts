@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { arrange, mapping } from "../src/layout";
-import { type Pixel, pathOf, placeLabel } from "../src/lines";
+import { type Label, type Pixel, pathOf, placeLabel } from "../src/lines";
 import { fileName } from "../src/png";
 
 const needs = { yTickLength: 4, barTickLength: 4, hasBar: true, hasLegend: true };
@@ -52,6 +52,17 @@ describe("a contour's label", () => {
     const first = placeLabel("0.25", [slope], plot, 12, []);
     const second = placeLabel("0.25", [slope], plot, 12, [[first?.x ?? 0, first?.y ?? 0]]);
     expect(Math.hypot((second?.x ?? 0) - (first?.x ?? 0), (second?.y ?? 0) - (first?.y ?? 0))).toBeGreaterThan(40);
+  });
+
+  it("gives way to what else is there, and is left out where that leaves no room", () => {
+    const free = placeLabel("0.25", [slope], plot, 12, []) as Label;
+    // A box beside the text's middle, which its far end alone would cross, and one that the line passes by.
+    const [x, y] = [free.x + 12, free.y - (12 * 200) / 360];
+    const moved = placeLabel("0.25", [slope], plot, 12, [], [{ x: x - 4, y: y - 4, width: 8, height: 8 }]) as Label;
+    expect(Math.hypot(moved.x - x, moved.y - y)).toBeGreaterThan(0.62 * 12 * 2 + 4);
+    expect(moved.y).toBeCloseTo(250 - (200 * (moved.x - 20)) / 360, 6);
+    expect(placeLabel("0.25", [slope], plot, 12, [], [{ x: 0, y: 0, width: 60, height: 100 }])).toEqual(free);
+    expect(placeLabel("0.25", [slope], plot, 12, [], [plot])).toBeNull();
   });
 
   it("is left out where the line is too short, too bent or at the border", () => {

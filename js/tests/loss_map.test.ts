@@ -114,6 +114,39 @@ describe("points with names", () => {
     });
   });
 
+  it("have no contour's number under them or their names", () => {
+    const model = modelOf();
+    const { el } = show(model);
+    // Points all over each number, from its slope.
+    const numbers = (): [number, number][][] =>
+      [...el.querySelectorAll("text.cw-level")].map((label) => {
+        const [x = 0, y = 0, angle = 0] = (label.getAttribute("transform")?.match(/-?[\d.]+/g) ?? []).map(Number);
+        const [half, turn] = [0.3 * 13 * label.textContent.length, (angle * Math.PI) / 180];
+        return [-1, -0.5, 0, 0.5, 1].flatMap((a) =>
+          [-4.5, 0, 4.5].map((b): [number, number] => [
+            x + a * half * Math.cos(turn) - b * Math.sin(turn),
+            y + a * half * Math.sin(turn) + b * Math.cos(turn),
+          ]),
+        );
+      });
+    const before = numbers();
+    const [u, v] = before[0]?.[7] as [number, number];
+    const plot = find(el, ".cw-map-plot");
+    const [left = 0, top = 0, width = 1, height = 1] = ["x", "y", "width", "height"].map((name) =>
+      Number(plot.getAttribute(name)),
+    );
+    model.receive("spots", [[(2 * (u - 20 - left)) / width - 1, 1 - (2 * (v + 10 - top)) / height, "κ 0.02, 2.7"]]);
+    vi.advanceTimersByTime(50);
+    const name = find(el, ".cw-markers text");
+    const [x = 0, y = 0, font = 0] = ["x", "y", "font-size"].map((trait) => Number(name.getAttribute(trait)));
+    const right = x + 0.6 * font * name.textContent.length;
+    const hidden = ([a, b]: [number, number]): boolean =>
+      (a > x && a < right && b > y - 0.85 * font && b < y + 0.15 * font) || Math.hypot(a - u + 20, b - v - 10) < 6;
+    expect(before.flat().some(hidden)).toBe(true);
+    expect(numbers().length).toBeGreaterThan(before.length - 2);
+    expect(numbers().flat().some(hidden)).toBe(false);
+  });
+
   it("have no name where they lie outside of the map", () => {
     const { el } = show(modelOf({ way: [[5, 0, "far"], [0, 0, "near"]] })); // prettier-ignore
     expect([...find(el, ".cw-markers").querySelectorAll("text")].map((text) => text.textContent)).toEqual(["near"]);

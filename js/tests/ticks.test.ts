@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { formatCoordinate, formatNumber, labelTicks, logTicks, rootTicks, tickFormat, ticks } from "../src/ticks";
+import {
+  formatCoordinate,
+  formatNumber,
+  formatUncertain,
+  labelTicks,
+  logTicks,
+  rootTicks,
+  tickFormat,
+  ticks,
+} from "../src/ticks";
 
 const labelled = (values: number[], low = values[0] ?? 0, high = values[values.length - 1] ?? 0): string[] =>
   labelTicks(values, tickFormat(low, high));
@@ -97,4 +106,27 @@ it.each([
   [-6.1, 6.1, [1e-6, 1e-3, 1, 1e3, 1e6]],
 ])("round losses between the logarithms %d and %d are %j", (low, high, expected) => {
   expect(logTicks(low, high)).toEqual(expected);
+});
+
+describe("a number with its error", () => {
+  // The same as in tests/curvature/test_wording.py.
+  it.each([
+    [24.13, 0.768, "24.13 ± 0.77"],
+    [0.00241, 7.7e-5, "0.002410 ± 0.000077"],
+    [-2.41e-5, 7.7e-7, "(−2.410 ± 0.077)×10⁻⁵"],
+    [1.2e6, 3.4e4, "(1.200 ± 0.034)×10⁶"],
+    [9.996, 0.0996, "10.00 ± 0.10"],
+    [-1e-4, 0.3, "0.00 ± 0.30"],
+    [12345, 678, "12350 ± 680"],
+    [42.3, 0.0065, "42.3"],
+    [0, 9.6e-7, "(0.0 ± 9.6)×10⁻⁷"],
+  ])("is rounded as that allows: %d, %d", (value, error, text) => {
+    expect(formatUncertain(value, error, 3)).toBe(text);
+  });
+
+  it("has none where that is zero or not known", () => {
+    expect(formatUncertain(292.3, 0, 3)).toBe("292");
+    expect(formatUncertain(292.3, Number.NaN, 3)).toBe("292");
+    expect(formatUncertain(Number.NaN, 1, 3)).toBe("NaN");
+  });
 });

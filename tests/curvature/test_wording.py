@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from curvwidget.curvature.number_words import format_number, format_share, format_uncertain
+from curvwidget._number_words import format_number, format_share, format_uncertain
 from curvwidget.curvature.prediction import predict_projections
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.curvature.sample import ProjectionSample
@@ -70,18 +73,18 @@ def test_the_lecture_in_one_sentence():
 def test_along_the_hessian_directions_the_saddle_shows():
     found = describe(seen(-0.12, 137), eigenpairs=pairs(137.0, -0.12))
     assert found.sentence == (
-        "This plane shows a saddle (κ₋ = −0.12, κ₊ = 137, each ± 0.001), and the point is a saddle: λ_min = −0.12, λ_max = 137."
+        "This plane shows a saddle (κ₋ = −0.1200 ± 0.0010, κ₊ = 137), and the point is a saddle: λ_min = −0.12, λ_max = 137."
     )
 
 
 def test_an_error_is_said_where_it_reaches_the_digits_that_are_written():
-    sharp = describe(seen(2, 3, error=0.009), eigenpairs=pairs(5.0, -1.0, residual=0.004)).sentence
+    sharp = describe(seen(2, 3, error=0.0049), eigenpairs=pairs(5.0, -1.0, residual=0.0049)).sentence
     assert "(κ₋ = 2, κ₊ = 3)" in sharp
     assert "λ_min = −1, λ_max = 5" in sharp
     blurred = describe(seen(2, 3, error=0.011), eigenpairs=pairs(5.0, -1.0, residual=0.006)).sentence
-    assert "(κ₋ = 2, κ₊ = 3, each ± 0.011)" in blurred
-    assert "λ_min = −1 ± 0.006, λ_max = 5." in blurred
-    assert "κ = 4 ± 0.1" in describe(seen(4, error=0.1)).sentence
+    assert "(κ₋ = 2.000 ± 0.011, κ₊ = 3.000 ± 0.011)" in blurred
+    assert "λ_min = −1.000 ± 0.006, λ_max = 5.000 ± 0.006." in blurred
+    assert "κ = 4.00 ± 0.10" in describe(seen(4, error=0.1)).sentence
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_an_error_is_said_where_it_reaches_the_digits_that_are_written():
         (
             (-1e-4, 1e-4),
             "flat",
-            "This plane looks like a plain: κ₋ = −1×10⁻⁴, κ₊ = 1×10⁻⁴, each ± 0.001, which cannot be told from zero.",
+            "This plane looks like a plain: κ₋ = −0.0001 ± 0.0010, κ₊ = 0.0001 ± 0.0010, which cannot be told from zero.",
         ),
         ((4,), "minimum", "This line looks like a bowl (κ = 4)."),
         ((-1, 2, 3), "saddle", "This slice shows a saddle (κ from −1 to 3)."),
@@ -322,11 +325,47 @@ def test_numbers_have_three_digits_and_a_true_minus_sign(value, text):
         (9.996, 0.0996, "10.00 ± 0.10"),
         (-1e-4, 0.3, "0.00 ± 0.30"),
         (12345.0, 678.0, "12340 ± 680"),
-        (2.79, 9.6e-7, "2.79 ± 9.6×10⁻⁷"),
+        (42.3, 0.065, "42.30 ± 0.07"),
+        (42.3, 0.0065, "42.3"),
+        (2.79, 9.6e-7, "2.79"),
+        (0.0, 9.6e-7, "(0.0 ± 9.6)×10⁻⁷"),
     ],
 )
-def test_a_number_and_its_error_are_in_one_notation_unless_the_error_is_far_smaller(value, stderr, text):
+def test_a_number_and_its_error_are_in_one_notation(value, stderr, text):
     assert format_uncertain(value, stderr) == text
+
+
+def test_an_error_too_small_for_a_label_is_said_in_a_note():
+    assert format_uncertain(2.79, 9.6e-7, always=True) == "2.79 (± 9.6×10⁻⁷)"
+    assert format_uncertain(292.3, 17.2, always=True) == "292 ± 17"
+    assert format_uncertain(292.3, 0.0, always=True) == "292"
+
+
+@given(mantissa=st.floats(-9.99, 9.99), power=st.integers(-12, 12), below=st.floats(-8, 3), digits=st.integers(2, 6))
+def test_what_is_written_is_as_exact_as_the_error_and_no_longer(mantissa, power, below, digits):
+    value, error = mantissa * 10.0**power, 10.0 ** (power + below)
+    number, said = read_back(format_uncertain(value, error, digits=digits))
+    alone, second = (Decimal(text).as_tuple().exponent for text in (f"{value:.{digits - 1}e}", f"{error:.1e}"))
+    if said is None:
+        assert abs(number - Decimal(value)) <= Decimal("0.50001").scaleb(alone)
+        assert Decimal(error) <= Decimal("0.5").scaleb(alone)
+        return
+    # Zeros before the point are no digits that count: the last of these is at most the error's second.
+    rounding = Decimal("0.50001").scaleb(max(number.as_tuple().exponent, second))
+    assert abs(number - Decimal(value)) <= rounding
+    assert number.as_tuple().exponent == said.as_tuple().exponent
+    assert abs(said - Decimal(error)) <= rounding
+    assert 1 <= len(said.normalize().as_tuple().digits) <= 2
+    assert said > 0
+    assert number.as_tuple().exponent == 0 or len(number.as_tuple().digits) <= max(digits + 1, 2)
+
+
+def read_back(text):
+    """Return the number and the error that a text writes, with their digits; None for an error that is not said."""
+    text, _, power = text.replace("−", "-").partition("×10")
+    shift = int(power.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")) or 0)
+    parts = [Decimal(part).scaleb(shift) for part in text.strip("()").split(" ± ")]
+    return parts[0], parts[1] if len(parts) > 1 else None
 
 
 def test_errors_and_shares_are_written_as_people_say_them():

@@ -67,6 +67,21 @@ def test_what_is_marked_on_the_map_is_marked_in_its_frame_alone(explorer) -> Non
     assert [frame["spots"] for frame in frames] == [[[0.1, 0.2, "<b>κ 1, 2</b>"]], [], []]
 
 
+def test_the_legend_shows_the_dashes_of_the_lines_that_it_names(explorer) -> None:
+    found = content(explorer)
+    dashes = {text: [traits.get("stroke-dasharray") for _, traits in shapes] for text, shapes in found["keys"]}
+    plot = explorer.profiles._plots[0]
+    written = {"solid": "none", "dashed": "6,4", "dash_dotted": "7,3,2,3"}  # as js/src/cross_section.ts draws the lines
+    assert dashes["loss"] == [written[plot.loss.line_style]]
+    assert dashes["curvature of this slice"] == [written[plot.seen.line_style]]
+    assert dashes["mean curvature tr(H)/N"] == [written[plot.predicted.line_style]]
+    assert len({tuple(dash) for dash in list(dashes.values())[:3]}) == 3
+    inks = {traits["stroke"] for text, shapes in found["keys"] for _, traits in shapes if text == "loss"}
+    assert inks == {"var(--cw-fg)"}  # the page's own
+    planes = dict(found["frames"][0]["planeKeys"])
+    assert [tag for tag, _ in planes["this plane"]] == ["path"]  # the diamond that marks it
+
+
 def test_profiles_are_logarithmic_where_the_map_is(explorer) -> None:
     explorer.controls.scale.value = "log"
     assert explorer.profiles.scale == "log"

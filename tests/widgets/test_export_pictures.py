@@ -8,13 +8,15 @@ import io
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 import curvwidget as cw
-from curvwidget.curvature.number_words import format_number, format_uncertain
+from curvwidget._number_words import format_number, format_uncertain
 from curvwidget.runs import InlineExecutor
 from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface, TrajectoryPlot
 from curvwidget.widgets.export.legend_text import plain_color, read_text
+from curvwidget.widgets.export.swatch import draw_swatch
 from curvwidget.widgets.style import BLUE, ORANGE, Key, legend
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -146,7 +148,11 @@ def _html_values(widget) -> list[str]:
 
 
 def test_a_legend_is_read_as_it_was_written() -> None:
-    assert read_text(legend([Key(EVIL, BLUE, "solid")], note="a < b")) == [("a < b", ""), (EVIL, BLUE)]
+    note, key = read_text(legend([Key(EVIL, BLUE, "dashed", "ring")], note="a < b"))
+    assert note == ("a < b", "", ())
+    assert (key.text, key.color) == (EVIL, BLUE)
+    assert [(tag, traits["stroke"]) for tag, traits in key.shapes] == [("line", BLUE), ("circle", BLUE)]
+    assert key.shapes[0][1]["stroke-dasharray"] == "6,4"
     assert plain_color("var(--jp-content-font-color1, #222222)") == "#222222"
 
 
@@ -170,3 +176,31 @@ def test_what_is_marked_on_the_map_is_marked_in_its_picture() -> None:
     assert drawn("<path", way=points) == drawn("<path", spots=points) + 1 == 2  # the line, beside the outline of a mark
     named = LossMap(plane(quadratic()), spots=[(0.5, 0.5, EVIL)]).to_svg()
     assert "<img src=x" not in named
+
+
+def swatch(key: Key, lightest: int = 185) -> np.ndarray:
+    """Where the swatch of a key is no lighter than halfway from blue to white, at ten points a pixel of the live legend."""
+    whole = Figure(figsize=(0.26, 0.12))
+    draw_swatch(whole, (0, 0, 1, 1), read_text(legend([key]))[0].shapes)
+    buffer = io.BytesIO()
+    whole.savefig(buffer, format="png", dpi=1000)
+    return np.asarray(Image.open(buffer).convert("L")) < lightest
+
+
+@pytest.mark.parametrize(
+    ("dash", "lengths"), [("dashed", (6, 4, 6, 4)), ("dotted", (2, 4) * 4), ("dash_dotted", (7, 3, 2, 3, 7))]
+)
+def test_a_pictures_swatch_has_the_dashes_of_the_live_one(dash, lengths) -> None:
+    middle = swatch(Key("κ", BLUE, dash))[60]
+    changes = np.flatnonzero(np.diff(middle)) + 1
+    np.testing.assert_allclose(changes[: len(lengths)], 10 * np.cumsum(lengths), atol=1)
+
+
+def test_a_pictures_swatch_has_the_marker_of_the_live_one() -> None:
+    areas = {"cross": 64, "square": 64, "triangle-up": 47.5, "diamond": 55, "circle": np.pi * 4.5**2}
+    for marker, area in areas.items():
+        assert swatch(Key("κ", BLUE, None, marker)).sum() == pytest.approx(100 * area, rel=0.01), marker
+    assert swatch(Key("κ", BLUE, None, "band"), lightest=250).sum() == pytest.approx(100 * 260, rel=0.01)
+    ring = swatch(Key("κ", BLUE, None, "ring"))
+    assert not ring[60, 130]
+    assert ring.sum() == pytest.approx(100 * 2 * np.pi * 4 * 2.2, rel=0.01)

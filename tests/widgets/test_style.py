@@ -8,11 +8,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from bqscales import LinearScale
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from curvwidget.directions import Directions
+from curvwidget.slices import LossSlice
 from curvwidget.widgets.curvature_plot import CurvaturePlot
-from curvwidget.widgets.profiles import _KEYS
-from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, axis, set_ticks, shorten, thin_out, ticks
+from curvwidget.widgets.profiles import _KEYS, Profiles
+from curvwidget.widgets.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    axis,
+    fitting_ticks,
+    set_ticks,
+    shorten,
+    thin_out,
+    ticks,
+)
 from curvwidget.widgets.trace_marks import STYLES
 
 THEME = Path(__file__).parents[2] / "js" / "src" / "theme.css"
@@ -133,7 +151,42 @@ def test_a_long_name_loses_its_middle() -> None:
 
 
 def test_ticks_are_left_out_where_there_is_no_room_for_what_they_say() -> None:
-    assert thin_out(np.array([-0.005, -0.0025, 0.0]), 12).tolist() == [-0.005, 0.0]
-    assert thin_out(np.array([-1.0, 0.0, 1.0]), 12).tolist() == [-1.0, 0.0, 1.0]
-    assert thin_out(np.arange(7.0) / 10, 12).tolist() == [0.0, 0.3, 0.6]
-    assert thin_out(np.array([5.0]), 1).tolist() == [5.0]
+    assert thin_out(np.array([-0.005, -0.0025, 0.0]), 12, 0.005).tolist() == [-0.005, 0.0]
+    assert thin_out(np.array([-1.0, 0.0, 1.0]), 12, 2.0).tolist() == [-1.0, 0.0, 1.0]
+    assert thin_out(np.arange(7.0) / 10, 12, 0.6).tolist() == [0.0, 0.3, 0.6]
+    assert thin_out(np.array([5.0]), 1, 1.0).tolist() == [5.0]
+
+
+def test_ticks_are_left_out_where_what_they_say_would_touch_though_the_axis_is_longer() -> None:
+    assert thin_out(np.array([-0.05, 0.0, 0.05]), 13, 0.1).tolist() == [-0.05, 0.0, 0.05]
+    assert thin_out(np.array([-0.05, 0.0, 0.05]), 13, 0.192).tolist() == [-0.05, 0.05]
+
+
+def test_where_round_numbers_are_too_close_the_outermost_of_one_digit_stand_in() -> None:
+    assert fitting_ticks(-1.3, 1.3, 3, 13).tolist() == [-1.0, 0.0, 1.0]
+    np.testing.assert_allclose(fitting_ticks(-0.096, 0.096, 3, 13), [-0.09, 0.0, 0.09])
+    np.testing.assert_allclose(fitting_ticks(-0.0195, 0.0195, 3, 13), [-0.01, 0.01])
+    np.testing.assert_allclose(fitting_ticks(-0.023, 0.023, 9, 40), [-0.02, -0.01, 0.0, 0.01, 0.02])
+    assert len(fitting_ticks(-0.023, 0.023, 9, 80)) == 9
+
+
+def test_two_ticks_apart_by_a_rounder_number_than_themselves_keep_their_decimals() -> None:
+    shown = axis(LinearScale(), "")
+    set_ticks(shown, np.array([-0.05, 0.05]))
+    assert list(shown.tick_labels.values()) == ["−0.05", "0.05"]
+
+
+@given(st.floats(-3, 4), st.sampled_from([1, 2]))
+@settings(deadline=None, max_examples=40)
+def test_what_the_ticks_below_a_profile_say_does_not_touch(power: float, count: int) -> None:
+    reach = 10.0**power
+    names = ("first", "second")[:count]
+    axes = (np.linspace(-reach, reach, 5),) * count
+    plane = LossSlice(axes, np.ones((5,) * count), Directions(vectors=torch.eye(2)[:count], labels=names), 5**count)
+    shown = Profiles(plane)._plots[0].x_axis
+    # Pixels of a plot alone in a page 640 wide, and of one of two in the explorer at 1200 × 800; of a letter at 13 pixels.
+    length, letter = {1: 640 - 88, 2: 108}[count], 0.62 * 13
+    places = np.asarray(shown.tick_values) / (2 * reach) * length
+    halves = 0.5 * letter * np.array([len(text) for text in shown.tick_labels.values()])
+    assert len(places) >= 2
+    assert (np.diff(places) > halves[1:] + halves[:-1] + 0.8 * letter).all()

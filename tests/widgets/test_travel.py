@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_other_minima_of_a_wide_plane_are_marked_with_their_curvature() -> None:
     assert [text for _, _, text in explorer.loss_map.spots] == ["κ 2, 4"] * 2
     notes = [note for note in explorer.verdict_bar.notes if note.startswith("This plane has a minimum at")]
     assert len(notes) == 2
-    assert "L = 0.75, κ₋ = 2 and κ₊ = 4, each ± " in notes[0]
+    assert re.search(r"L = 0\.75, κ₋ = 2 \(± \S+\) and κ₊ = 4 \(± \S+\)", notes[0])
     explorer.go_to(Place(objective.theta + 3, "elsewhere"))
     assert all(abs(x) > 1e-3 or abs(y) > 1e-3 for x, y, _ in explorer.loss_map.spots)
 

@@ -12,6 +12,7 @@ from curvwidget.widgets.controls import Controls
 from curvwidget.widgets.export.legend_text import Entry, read_text
 from curvwidget.widgets.export.map_figure import draw_map, draw_surface
 from curvwidget.widgets.export.plot_figure import draw_plot
+from curvwidget.widgets.export.swatch import SWATCH_HEIGHT, SWATCH_WIDTH, draw_swatch
 from curvwidget.widgets.loss_map import LossMap
 from curvwidget.widgets.saddle_controls import SaddleControls
 from curvwidget.widgets.surface import Surface
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PIXELS_PER_INCH", "compose"]
 
 PIXELS_PER_INCH = 100
-_LINE, _LETTER, _SWATCH = 18, 7.0, 20  # pixels
+_LINE, _LETTER, _SWATCH = 18, 7.0, SWATCH_WIDTH + 5  # pixels
 _PLOT_HEIGHT, _MAP_HEIGHT = 250, 420
 _GAP = 8
 
@@ -77,22 +78,22 @@ def _height(view: ipywidgets.DOMWidget, width: int) -> int:
 # Texts flow like words: as many on a line as it holds.
 def _lines(view: ipywidgets.DOMWidget, width: int) -> list[list[tuple[float, Entry]]]:
     if isinstance(view, VerdictBar):
-        facts = [(f"{name} = {value}", "") for name, value, _ in view.facts]
-        entries: list[Entry] = [*([(view.sentence, "")] if view.sentence else []), *facts, *((note, "") for note in view.notes)]
+        facts = [f"{name} = {value}" for name, value, _ in view.facts]
+        entries = [Entry(text) for text in (*([view.sentence] if view.sentence else []), *facts, *view.notes)]
     else:
         entries = read_text(view.value)
     lines: list[list[tuple[float, Entry]]] = []
     at = float(width)
-    for text, color in entries:
-        if not text:
+    for entry in entries:
+        if not entry.text:
             at = float(width)
-        parts = textwrap.wrap(text, max(12, int((width - _SWATCH) / _LETTER)))
+        parts = textwrap.wrap(entry.text, max(12, int((width - _SWATCH) / _LETTER)))
         for part in parts:
-            wide = len(part) * _LETTER + (_SWATCH if color else 0) + 14
+            wide = len(part) * _LETTER + (_SWATCH if entry.color else 0) + 14
             if at + wide > width or len(parts) > 1:
                 lines.append([])
                 at = 8.0
-            lines[-1].append((at, (part, color)))
+            lines[-1].append((at, entry._replace(text=part)))
             at += wide
     return lines
 
@@ -127,12 +128,13 @@ class _Painter:
     def _write(self, view: ipywidgets.DOMWidget, left: float, top: float, width: int) -> None:
         for number, line in enumerate(_lines(view, width)):
             y = 1 - (top + (number + 0.5) * _LINE) / self._height
-            for at, (text, color) in line:
+            for at, entry in line:
                 shift = 0
-                if color:
+                if entry.color:
                     shift = _SWATCH
-                    self._figure.text((left + at) / self._width, y, "■", color=color, fontsize=9, va="center", parse_math=False)
-                self._figure.text((left + at + shift) / self._width, y, text, fontsize=9, va="center", parse_math=False)
+                    above = top + number * _LINE + (_LINE - SWATCH_HEIGHT) / 2
+                    draw_swatch(self._figure, self._box(left + at, above, SWATCH_WIDTH, SWATCH_HEIGHT), entry.shapes)
+                self._figure.text((left + at + shift) / self._width, y, entry.text, fontsize=9, va="center", parse_math=False)
 
     def _box(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
         bottom = self._height - top - height

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import NamedTuple
 
-__all__ = ["Entry", "plain_color", "read_text"]
+__all__ = ["Entry", "Shape", "plain_color", "read_text"]
 
-Entry = tuple[str, str]  # a text, and the colour of its swatch; empty for none
+Shape = tuple[str, dict[str, str]]
+
+
+class Entry(NamedTuple):
+    """A text, and the swatch before it.
+
+    Attributes:
+        text: The text.
+        color: The swatch's colour; empty for none.
+        shapes: What the swatch is drawn of: SVG elements by name, with their attributes.
+    """
+
+    text: str
+    color: str = ""
+    shapes: tuple[Shape, ...] = ()
+
 
 _SKIPPED = ("style", "svg")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -35,7 +51,7 @@ def read_text(source: str) -> list[Entry]:
         source: The HTML.
 
     Returns:
-        Its texts in order, each with the colour of the swatch before it; an empty text begins a row of a table.
+        Its texts in order, each with the swatch before it; an empty text begins a row of a table.
     """
     reader = _Reader()
     reader.feed(source)
@@ -48,13 +64,16 @@ class _Reader(HTMLParser):
         super().__init__()
         self.entries: list[Entry] = []
         self._color = ""
+        self._shapes: list[Shape] = []
         self._depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _SKIPPED:
             self._depth += 1
+        elif self._depth:
+            self._shapes.append((tag, {name: value or "" for name, value in attrs}))
         if tag == "tr":
-            self.entries.append(("", ""))
+            self.entries.append(Entry(""))
         for name, value in attrs:
             if self._depth and name in ("fill", "stroke") and value and value not in ("none", "transparent"):
                 self._color = plain_color(value)
@@ -65,5 +84,5 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._depth and data.strip():
-            self.entries.append((" ".join(data.split()), self._color))
-            self._color = ""
+            self.entries.append(Entry(" ".join(data.split()), self._color, tuple(self._shapes)))
+            self._color, self._shapes = "", []

@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from curvwidget.slices import LossSlice
 from curvwidget.widgets.base import bundle
 from curvwidget.widgets.curvature_plot import CurvaturePlot
 from curvwidget.widgets.export.display_list import display_list
-from curvwidget.widgets.export.legend_text import plain_color, read_text
+from curvwidget.widgets.export.legend_text import Entry, Shape, plain_color, read_text
 from curvwidget.widgets.export.saved import SavedView
 from curvwidget.widgets.loss_packet import Scale, loss_packet
 from curvwidget.widgets.remarks import remark
@@ -63,7 +63,7 @@ def explorer_page(explorer: Explorer | SavedView, blends: int, *, shared_colors:
         "show_model": explorer.loss_map.show_model,
         "frames": [_frame(explorer, *found, limits) for found in frames],
         "shown": shares.index(explorer.request.blend),
-        "keys": [(text, _ink(color)) for text, color in read_text(explorer.profiles.children[0].value)],
+        "keys": _keys(read_text(explorer.profiles.children[0].value)),
         "remark": _REMARK,
     }
     return _PAGE.format(
@@ -77,6 +77,14 @@ def explorer_page(explorer: Explorer | SavedView, blends: int, *, shared_colors:
 # The page's own ink, dark or light.
 def _ink(color: str) -> str:
     return "var(--cw-fg)" if color in (INK, plain_color(INK)) else color
+
+
+# A text each, and the shapes of its swatch.
+def _keys(legend: Iterable[Entry]) -> list[tuple[str, list[Shape]]]:
+    return [
+        (entry.text, [(tag, {name: _ink(value) for name, value in traits.items()}) for tag, traits in entry.shapes])
+        for entry in legend
+    ]
 
 
 _PAGE = """<!doctype html>
@@ -153,8 +161,8 @@ def _frame(
         "caption": slice_words(plane),
         "model": None if curvature is None else _model(explorer, curvature),
         "curvatures": display_list(planes.children[1], x_name=_CURVATURE),
-        "note": "; ".join(text for text, color in legend if not color),
-        "planeKeys": [(text, _ink(color)) for text, color in legend if color],
+        "note": "; ".join(entry.text for entry in legend if not entry.color),
+        "planeKeys": _keys(entry for entry in legend if entry.color),
         "verdict": verdict,
     }
 

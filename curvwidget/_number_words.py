@@ -38,28 +38,39 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{sign}{_without_zeros(mantissa)}×{format_power(exponent)}"
 
 
-def format_uncertain(value: float, stderr: float) -> str:
-    """Write a number with its standard error.
+def format_uncertain(value: float, stderr: float, *, digits: int = 3, always: bool = False) -> str:
+    """Write a number with its error, no digit longer than the error allows.
+
+    Both are rounded to one place: the second digit of the error, but at most one digit beyond those of a number alone. It stands
+    alone where its error is less than half a unit of its last digit, so less than its rounding.
 
     Args:
         value: The number.
-        stderr: Its standard error; left out where it is zero or not known.
+        stderr: Its error, such as a standard error; left out where it is zero or not known.
+        digits: Significant digits of a number alone.
+        always: Whether an error too small for these digits is said nevertheless, in parentheses: for notes, which have the room.
 
     Returns:
-        Both in one notation, to the second digit of the error; each in its own where the error does not reach the number's fifth.
+        The number, and its error where that matters, in one notation.
 
     Example:
         >>> format_uncertain(292.3, 17.2), format_uncertain(0.00241, 7.7e-5), format_uncertain(2.41e-5, 7.7e-7)
         ('292 ± 17', '0.002410 ± 0.000077', '(2.410 ± 0.077)×10⁻⁵')
+        >>> format_uncertain(42.3, 0.065), format_uncertain(42.3, 0.0065), format_uncertain(42.3, 0.0065, always=True)
+        ('42.30 ± 0.07', '42.3', '42.3 (± 0.0065)')
     """
     if not stderr > 0:
-        return format_number(value)
-    first, last = _power(max(abs(value), stderr)), _power(stderr)
-    if not math.isfinite(value + stderr) or first - last > 3:
-        return f"{format_number(value)} ± {format_number(stderr, 2)}"
+        return format_number(value, digits)
+    if not math.isfinite(value + stderr):
+        return f"{format_number(value, digits)} ± {format_number(stderr, 2)}"
+    first, last = max(_power(value, digits), _power(stderr, 2)), _power(stderr, 2)
+    if stderr < 0.5 * 10.0 ** (first - digits + 1):
+        alone = format_number(value, digits)
+        return f"{alone} (± {format_number(stderr, 2)})" if always else alone
+    place = max(last - 1, first - digits)
     shift = 0 if -3 <= first < 5 else first
-    decimals = max(shift - last + 1, 0)
-    number, error = (round(part, 1 - last) / 10.0**shift + 0.0 for part in (value, stderr))
+    decimals = max(shift - place, 0)
+    number, error = (round(part, -place) / 10.0**shift + 0.0 for part in (value, stderr))
     text = f"{number:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
     return f"({text})×{format_power(shift)}" if shift else text
 
@@ -94,9 +105,9 @@ def format_share(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-# Of the first digit, after rounding to two.
-def _power(value: float) -> int:
-    return int(f"{value:.1e}".partition("e")[2]) if math.isfinite(value) and value else 0
+# Of the first digit, after rounding; that of a zero is below all others.
+def _power(value: float, digits: int) -> int:
+    return int(f"{value:.{digits - 1}e}".partition("e")[2]) if value else -400
 
 
 def _without_zeros(text: str) -> str:
