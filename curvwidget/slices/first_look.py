@@ -22,7 +22,8 @@ __all__ = ["FirstLook", "choose_subset", "stream_first_look"]
 _PATIENCE = 1.0  # seconds: a slice that takes no longer is not looked at beforehand
 _LOOK = 0.3  # seconds that a look may take
 _RESOLUTION = 11  # of a look, at most: 121 points
-_FEW, _SOME, _MOST = 64, 512, 8192  # samples: to see what they cost, to see it better, to look at
+_FEW, _MOST = 64, 8192  # samples: to see what they cost at most, to look at
+_SHORT = 0.05  # seconds: an evaluation on all samples that takes no longer is measured itself
 _LEAST_GAIN = 8  # times as many samples in the data as in the subset
 
 
@@ -64,12 +65,11 @@ def choose_subset(objective: Objective, evaluations: int, *, seed: int = 0) -> S
     few = take_subset(objective, _FEW, seed=seed)
     if few is None:
         return None
-    rate = _FEW / _seconds(few)
-    if rate * _LOOK > _SOME and total >= _LEAST_GAIN * _SOME:  # so few say more of the calls than of the samples
-        some = take_subset(objective, _SOME, seed=seed)
-        rate = rate if some is None else _SOME / _seconds(some)
-    if total / rate * evaluations < _PATIENCE:
+    longest = _seconds(few.objective) * total / _FEW  # so few say more of the calls than of the samples
+    whole = _seconds(objective) if longest < _SHORT else longest
+    if whole * evaluations < _PATIENCE:
         return None
+    rate = total / whole
     most = min(_MOST, total // _LEAST_GAIN, rate * _LOOK / _RESOLUTION**2)
     return take_subset(objective, 2 ** int(math.log2(max(most, _FEW))), seed=seed)
 
@@ -99,11 +99,11 @@ def stream_first_look(
 
 
 # Of one evaluation: the quickest of three, for the first one also warms up, and other work may come between.
-def _seconds(subset: Subset) -> float:
-    theta = subset.objective.theta
+def _seconds(objective: Objective) -> float:
+    theta = objective.theta
     taken = []
     for _ in range(3):
         began = time.perf_counter()
-        subset.objective.loss(theta)
+        objective.loss(theta)
         taken.append(time.perf_counter() - began)
     return max(min(taken), 1e-6)

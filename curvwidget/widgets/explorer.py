@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
@@ -15,6 +16,7 @@ import numpy as np
 import traitlets
 
 from curvwidget._checks import check_count, check_finite
+from curvwidget._interrupt import rest
 from curvwidget._number_words import format_number
 from curvwidget.directions import Checkpoint, Directions
 from curvwidget.objective import Objective
@@ -41,6 +43,7 @@ CACHE_BYTES = 512 * 2**20
 Job = Request | Follow | LookAround
 
 _MARGIN = 1.1  # of the picture beyond the farthest minimum that it is to show
+_DRAWN_IN = 0.07  # seconds that a browser takes for a first picture
 _UPDATES_PER_SECOND = 10  # of progress and of the growing statistics; pictures are shown as they come
 
 
@@ -111,6 +114,7 @@ class Explorer(ExplorerState, WorkingView):
         )
         self._quiet = False
         self._shown_at = 0.0
+        self._behind = False  # whether the map alone shows the slice
         self._predicted_from: tuple[object, ...] = ()
         if saved is not None:
             if saved.n_parameters != objective.n_parameters:
@@ -420,7 +424,7 @@ class Explorer(ExplorerState, WorkingView):
         answerer = self._answerers.at(request.place)
         if isinstance(job, Follow):
             return answerer.follow(job, known)
-        return answerer.look_around(job, known) if isinstance(job, LookAround) else answerer.answer(job, known)
+        return answerer.look_around(job, known) if isinstance(job, LookAround) else _unhurried(answerer.answer(job, known))
 
     def _on_update(self, job: Job, update: Update) -> None:
         request = _request_of(job)
@@ -432,8 +436,10 @@ class Explorer(ExplorerState, WorkingView):
         if update.look is not None:
             self._settle(update.look.plane, request.place)
             self.views.show_look(update.look)
-        if update.slice is not None and (self.slice is None or update.slice.values is not self.slice.values):
-            self._show_slice(update.slice, request.place)
+        if update.slice is not None and (self._behind or self.slice is None or update.slice.values is not self.slice.values):
+            self._show_slice(update.slice, request.place, alone=update.alone)
+        if update.alone:
+            return
         if update.eigenpairs is not None:
             self.controls.offer(update.eigenpairs)
         if draw or update.curvature is not None or update.eigenpairs is not None:
@@ -457,10 +463,14 @@ class Explorer(ExplorerState, WorkingView):
         place = Place(destination, f"{self._itinerary.next_number}: along v₋", descent_words(descent))
         self.go_to(place)
 
-    def _show_slice(self, plane: LossSlice, place: Place | None) -> None:
+    def _show_slice(self, plane: LossSlice, place: Place | None, *, alone: bool = False) -> None:
         self.slice, self.look = plane, None
         self._settle(plane, place)
-        self.views.show_slice(plane, self.curvature)
+        self._behind = alone
+        if alone:
+            self.views.show_map(plane, self.curvature)
+        else:
+            self.views.show_slice(plane, self.curvature)
 
     # What is shown is of that plane now: is it another one?
     def _settle(self, plane: LossSlice, place: Place | None) -> None:
@@ -499,9 +509,24 @@ class Explorer(ExplorerState, WorkingView):
 
     def _on_end(self, job: Job, end: End) -> None:
         self.loss_map.status = ""
+        if self._behind and self.slice is not None:
+            self._show_slice(self.slice, self._shown_place)
         if end.state == "complete":
             self._show_numbers(_request_of(job))
         self._finish(end)
+
+
+# The first picture on the way goes to the map alone, and whoever draws it has the processors for a while: the browser is often on
+# the same machine.
+def _unhurried(updates: Iterator[Update]) -> Iterator[Update]:
+    first = threading.current_thread() is not threading.main_thread()  # which nobody should hold up
+    for update in updates:
+        if first and (update.slice is not None or update.look is not None):
+            first = False
+            if update.progress < 1:
+                yield dataclasses.replace(update, alone=True)
+                rest(_DRAWN_IN)
+        yield update
 
 
 def _request_of(job: Job) -> Request:

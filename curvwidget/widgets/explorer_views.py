@@ -97,11 +97,20 @@ class ExplorerViews:
             plane: The slice.
             curvature: The curvature of its plane.
         """
+        self.show_map(plane, curvature)
+        self.profiles.show(plane, curvature)
+        self.surface.slice = plane
+
+    def show_map(self, plane: LossSlice, curvature: ProjectedCurvature | None) -> None:
+        """Show a slice on the map alone.
+
+        Args:
+            plane: The slice.
+            curvature: The curvature of its plane.
+        """
         with self.loss_map.hold_sync():
             self.loss_map.show(plane, curvature)
             self.loss_map.caption = slice_words(plane)
-        self.profiles.show(plane, curvature)
-        self.surface.slice = plane
 
     def show_look(self, look: FirstLook) -> None:
         """Show a first look, on the map alone, which says that it is one.

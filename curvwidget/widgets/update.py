@@ -48,6 +48,7 @@ class Update:
         doing: What is being done, in words.
         progress: Share of that, in [0, 1].
         picture: Whether the picture itself is still being made, and not what it is compared with.
+        alone: Whether the map alone shows the slice, so that nothing stands before it; the same comes again for all views.
         eigenpairs: New eigenpairs, final; None for no news (and so below).
         curvature: The curvature of the plane that is about to be shown.
         look: The plane on some of the samples, to be shown until there is the slice; like a curvature it begins a new picture.
@@ -68,6 +69,7 @@ class Update:
     doing: str
     progress: float
     picture: bool = True
+    alone: bool = False
     eigenpairs: Eigenpairs | None = None
     curvature: ProjectedCurvature | None = None
     look: FirstLook | None = None

@@ -11,6 +11,7 @@ from torch import nn
 
 import curvwidget as cw
 from curvwidget.objective.subset import take_subset
+from curvwidget.slices import first_look
 from curvwidget.slices.first_look import choose_subset, stream_first_look
 
 
@@ -74,3 +75,19 @@ def test_a_slice_that_takes_long_is_looked_at_on_as_many_samples_as_a_moment_all
     assert subset is not None
     assert subset.samples == 64
     assert subset.n_samples == 1024
+
+
+def test_a_network_that_takes_no_longer_for_more_samples_is_not_looked_at_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls cost, not samples: 64 of 2048 that take a millisecond do not make it 32 milliseconds for all."""
+    measured = []
+
+    def seconds(objective: cw.Objective) -> float:
+        measured.append(objective.n_samples)
+        return 1e-3
+
+    monkeypatch.setattr(first_look, "_seconds", seconds)
+    assert choose_subset(objective(count=2048), 118) is None
+    assert measured == [64, 2048]
+    measured.clear()
+    assert choose_subset(objective(count=8192), 118) is not None  # all of them might take longer than one would like to try
+    assert measured == [64]
