@@ -12,7 +12,7 @@ from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.recording import compiled, settle, trace
 from curvwidget.objective.replay import is_replayable
-from curvwidget.objective.rewriting import VALUE, prune
+from curvwidget.objective.rewriting import VALUE, prune, write_over
 from curvwidget.objective.trees import tensors_of
 
 __all__ = ["RecordedLoss", "record_loss"]
@@ -91,8 +91,10 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     affine, rest = split_affine(graph, n_directions if alike else None)
     if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
         affine, rest = split_affine(graph, None)
+    arguments = list(rest.find_nodes(op="placeholder"))
+    write_over(rest, free=set(arguments[len(moved) : -1]))  # what is known is summed up anew at each point
     reads = []
-    for place, node in zip(moved, list(rest.find_nodes(op="placeholder")), strict=False):
+    for place, node in zip(moved, arguments, strict=False):
         if node.users:
             reads.append(place)
         else:

@@ -8,13 +8,13 @@ convolution with a kernel as large as an image, which libraries are not made for
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-__all__ = ["MADE", "SHAPE", "VALUE", "constant", "join_products", "prune", "simplify"]
+__all__ = ["MADE", "SHAPE", "VALUE", "constant", "join_products", "prune", "simplify", "write_over"]
 
 SHAPE = "shape"
 """Of what a node gives, in its ``meta``."""
@@ -34,6 +34,25 @@ _FRESH = {
     _aten.sub.Tensor,
     _aten.tanh_backward.default,
     _aten.threshold_backward.default,
+}
+# Activations, and the same into the memory of what they are computed from …
+_OVER = {
+    _aten.relu.default: _aten.relu_.default,
+    _aten.tanh.default: _aten.tanh_.default,
+    _aten.sigmoid.default: _aten.sigmoid_.default,
+    _aten.silu.default: _aten.silu_.default,
+    _aten.gelu.default: _aten.gelu_.default,
+    _aten.elu.default: _aten.elu_.default,
+    _aten.leaky_relu.default: _aten.leaky_relu_.default,
+    _aten.hardtanh.default: _aten.hardtanh_.default,
+}
+# … which is its own where it comes from one of these, alone or as the first of several results.
+_OWN = {
+    *(_aten.mm.default, _aten.addmm.default, _aten.bmm.default, _aten.baddbmm.default, _aten.convolution.default),
+    *(_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor),
+}
+_OWN_FIRST = {
+    *(_aten.native_batch_norm.default, _aten._native_batch_norm_legit_no_training.default, _aten.native_layer_norm.default),
 }
 
 
@@ -96,6 +115,26 @@ def join_products(graph: fx.Graph) -> None:
     for node in _each(graph):
         _sum_with_product(graph, node)
     graph.eliminate_dead_code()
+
+
+def write_over(graph: fx.Graph, free: Container[fx.Node]) -> None:
+    """Let activations write over what they are computed from, where nobody else reads that: memory is not asked for anew.
+
+    Args:
+        graph: The operations, not to be differentiated or batched any more; changed.
+        free: Arguments that may be written to.
+    """
+    for node in graph.nodes:
+        if (over := _OVER.get(node.target)) is not None:
+            (source,) = node.all_input_nodes
+            if len(source.users) == 1 and (source in free or _is_own(source)):
+                node.target = over
+
+
+def _is_own(node: fx.Node) -> bool:
+    if node.target is operator.getitem and node.args[1] == 0:
+        return node.all_input_nodes[0].target in _OWN_FIRST
+    return node.target in _OWN
 
 
 # The nodes that there are now; those before the one at hand are rewritten already.

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from curvwidget.objective.recording import record, trace
-from curvwidget.objective.rewriting import VALUE, join_products, simplify
+from curvwidget.objective.recording import compiled, record, settle, trace
+from curvwidget.objective.rewriting import VALUE, join_products, prune, simplify, write_over
 
 aten = torch.ops.aten
 D = torch.float64
@@ -231,3 +231,57 @@ def test_a_convolution_whose_result_is_transposed_and_cut_has_the_numbers_of_the
     x = torch.randn(2, 3, 11, dtype=D)
     for cuts in ((..., cut), (slice(None), cut), (cut,)):
         shortened(lambda v, cuts=cuts: F.conv1d(x, v, stride=stride, dilation=dilation)[cuts].transpose(0, 1), (4, 3, 3))
+
+
+IMAGES, KERNEL = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(2), dtype=D), torch.randn(2, 3, 3, 3, dtype=D)
+RUNNING = torch.zeros(2, dtype=D), torch.ones(2, dtype=D)
+
+
+def with_itself(w: Tensor) -> Tensor:
+    return torch.relu(w) + w
+
+
+def with_its_transpose(w: Tensor) -> Tensor:
+    return torch.relu(w) * w.t()
+
+
+@pytest.mark.parametrize(
+    ("function", "over"),
+    [
+        (lambda v: torch.relu(v @ A).sum(), ["relu_.default"]),
+        (lambda v: torch.tanh(F.linear(v, A, B[0])) @ B, ["tanh_.default"]),
+        (lambda v: F.gelu(F.silu(v @ A) @ B), ["silu_.default", "gelu_.default"]),
+        (lambda v: F.elu(F.leaky_relu(v @ A, 0.2) @ B, 0.5), ["leaky_relu_.default", "elu_.default"]),
+        (lambda v: torch.sigmoid(v @ A + F.hardtanh(v)), ["sigmoid_.default"]),  # the argument stays
+        (lambda v: torch.relu(v) + 1, []),
+        (lambda v: torch.relu(v.view(9)) + 1, []),
+        (lambda v: torch.relu((v @ A).view(9)), []),  # a view: of whose memory is not asked
+        (lambda v: with_itself(v @ A), []),  # what is read again stays
+        (lambda v: with_its_transpose(v @ A), []),
+        (lambda v: torch.relu(F.conv2d(IMAGES * v[0, 0], KERNEL)).mean(), ["relu_.default"]),
+        (lambda v: torch.relu(F.batch_norm(F.conv2d(IMAGES * v[0, 0], KERNEL), *RUNNING)).mean(), ["relu_.default"]),
+        (lambda v: torch.tanh(F.layer_norm(v @ A, (3,))), ["tanh_.default"]),
+    ],
+)
+def test_activations_are_written_over_what_nobody_else_reads(function: Callable[[Tensor], Tensor], over: list[str]) -> None:
+    with torch.no_grad():
+        graph = trace(function, [torch.randn(3, 3, dtype=D)])
+        prune(graph)
+        write_over(graph, free=())
+        graph.lint()
+        assert [name for name in operations(graph) if name.partition(".")[0].endswith("_")] == over
+        constants = settle(graph)
+        found, other = compiled(graph), torch.randn(3, 3, dtype=D)
+        before, kept = other.clone(), [tensor.clone() for tensor in constants]
+        for _ in range(2):
+            assert torch.equal(found(other, constants), function(other))  # the same operations: to the last bit
+        assert torch.equal(other, before)
+        assert all(map(torch.equal, constants, kept))
+
+
+def test_arguments_that_may_be_written_to_are() -> None:
+    graph = trace(lambda v, w: torch.relu(v) + torch.tanh(w), [torch.randn(3), torch.randn(3)])
+    first, second, _ = graph.find_nodes(op="placeholder")
+    write_over(graph, free={second})
+    assert operations(graph) == ["relu.default", "tanh_.default", "add.Tensor"]
+    assert first.users
