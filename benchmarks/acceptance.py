@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import OURS
+from benchmarks.timing import Spread
 from benchmarks.trace import REFERENCE
 
 __all__ = ["acceptance_table", "read_results"]
@@ -86,48 +87,45 @@ def _parts(results: Results, name: str) -> Iterator[tuple[dict[str, Any] | None,
         yield there, f", on {there['machine']['device']}"
 
 
-def _refused(part: dict[str, Any], package: str, criterion: str, wanted: str, on: str) -> Iterator[Row]:
-    for row in part.get("not_timed", []):
-        if row["package"] == package:
-            yield _row(criterion, row["net"] + on, wanted, f"{package} {row['why']}", None)
+def _products(
+    results: Results, table: str, package: str, criterion: str, wanted: str, judge: Callable[[Row], tuple[Spread, bool]]
+) -> Iterator[Row]:
+    # One row for each net on which a package's products were timed, and one for each on which they were refused.
+    for part, on in _parts(results, "hvp"):
+        if part is None:
+            yield _missing(criterion, wanted, "hvp")
+            continue
+        for row in part[table]:
+            if row["package"] == package:
+                yield _row(criterion, row["net"] + on, wanted, *judge(row))
+        for row in part.get("not_timed", []):
+            if row["package"] == package:
+                yield _row(criterion, row["net"] + on, wanted, f"{package} {row['why']}", None)
 
 
 def _against_pyhessian(results: Results) -> Iterator[Row]:
-    criterion, wanted = "One product, over PyHessian's with its graph kept", "at most 1"
-    for part, on in _parts(results, "hvp"):
-        if part is None:
-            yield _missing(criterion, wanted, "hvp")
-            continue
-        for row in part["one_product"]:
-            if row["package"] == "PyHessian":
-                ratio = _inverse(row["times_ours"])
-                yield _row(criterion, row["net"] + on, wanted, ratio, ratio["median"] <= _AS_PYHESSIAN)
-        yield from _refused(part, "PyHessian", criterion, wanted, on)
+    def judge(row: Row) -> tuple[Spread, bool]:
+        ratio = _inverse(row["times_ours"])
+        return ratio, ratio["median"] <= _AS_PYHESSIAN
+
+    criterion = "One product, over PyHessian's with its graph kept"
+    return _products(results, "one_product", "PyHessian", criterion, "at most 1", judge)
 
 
 def _against_curvlinops(results: Results) -> Iterator[Row]:
+    def judge(row: Row) -> tuple[Spread, bool]:
+        return row["times_ours"], row["times_ours"]["median"] >= _OVER_CURVLINOPS
+
     criterion, wanted = "One product, curvlinops' time over ours", f"at least {_OVER_CURVLINOPS:g}"
-    for part, on in _parts(results, "hvp"):
-        if part is None:
-            yield _missing(criterion, wanted, "hvp")
-            continue
-        for row in part["one_product"]:
-            if row["package"] == "curvlinops":
-                ratio = row["times_ours"]
-                yield _row(criterion, row["net"] + on, wanted, ratio, ratio["median"] >= _OVER_CURVLINOPS)
-        yield from _refused(part, "curvlinops", criterion, wanted, on)
+    return _products(results, "one_product", "curvlinops", criterion, wanted, judge)
 
 
 def _eight_for_less(results: Results) -> Iterator[Row]:
-    criterion, wanted = "Eight products at once, over eight single ones", "less than 1"
-    for part, on in _parts(results, "hvp"):
-        if part is None:
-            yield _missing(criterion, wanted, "hvp")
-            continue
-        for row in part["block_of_eight"]:
-            if row["package"] == OURS:
-                ratio = row["over_eight_single"]
-                yield _row(criterion, row["net"] + on, wanted, ratio, ratio["median"] < 1)
+    def judge(row: Row) -> tuple[Spread, bool]:
+        return row["over_eight_single"], row["over_eight_single"]["median"] < 1
+
+    criterion = "Eight products at once, over eight single ones"
+    return _products(results, "block_of_eight", OURS, criterion, "less than 1", judge)
 
 
 def _exact_slices(results: Results) -> Iterator[Row]:
