@@ -100,6 +100,7 @@ class _Approximation:
         self._directions = directions
         self._tolerance = tolerance
         self._on_the_way = on_the_way
+        self._believed: Interpolant | None = None  # of what is known now, once it was asked for
         self._shown: LossSlice | None = None
         self._first_error = math.inf
         self._seen_until = 0.0  # on the clock, how long the last picture is looked at
@@ -133,6 +134,7 @@ class _Approximation:
         todo = sum(not known[point] for point in dict.fromkeys(points))
         if self.losses.count + todo > min(_MOST * known.size, _MOST_POINTS):
             raise _NotForPolynomialsError
+        self._believed = None
         for _ in self.losses.evaluate(points):
             if self._shown is not None:
                 yield dataclasses.replace(self._shown, evaluations=self.losses.count)
@@ -146,6 +148,7 @@ class _Approximation:
             raise _NotForPolynomialsError
         yield from self.evaluate(self.polynomial.points(blocks))
         self.polynomial.add(blocks, self.losses.values)
+        self._believed = None
 
     def try_polynomial(self) -> Generator[LossSlice, None, float]:
         # Return the estimated error of a polynomial that was settled before.
@@ -184,7 +187,9 @@ class _Approximation:
         return self.losses.count + count <= _MOST_FOR_TRIES * self.losses.known.size
 
     def _interpolant(self) -> Interpolant:
-        return Interpolant(self.losses, self.polynomial, self.checks.places)
+        if self._believed is None:
+            self._believed = Interpolant(self.losses, self.polynomial, self.checks.places)
+        return self._believed
 
     def show_if_due(self) -> Iterator[LossSlice]:
         # The next picture on the way, which takes about as long as some evaluations of a small network; before it is checked all
