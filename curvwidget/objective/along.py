@@ -27,8 +27,9 @@ class LossesAlong:
     """L(θ + Σ a_i·v_i) as a function of the coordinates a.
 
     Made by `Objective.along`. The points are written one after another, so that no block of them is held. From the ninth point on
-    the loss is computed from a record of its operations: without the model, without what does not change from point to point, and
-    with what is affine in the coordinates summed up instead of computed; or points of a small network go through it together.
+    (or the first, after `expect_many`) the loss is computed from a record of its operations: without the model, without what does
+    not change from point to point, and with what is affine in the coordinates summed up instead of computed; or points of a small
+    network go through it together.
     Either way is tried off the centre first, and left alone where the loss is not the same at rounding error.
     Asked for the same points in the same calls, it gives the same losses to the last bit (on a CPU).
 
