@@ -14,6 +14,7 @@ from curvwidget._checks import check_choice, check_count
 from curvwidget.objective.batches import Batches
 from curvwidget.objective.chunking import rows_within_budget
 from curvwidget.objective.flat import FlatParameters
+from curvwidget.objective.grouped_convolution import join_groups
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.normalization import BATCHNORM_POLICIES, apply_policy
 from curvwidget.objective.parameters import ParameterFilter, select_parameters
@@ -21,6 +22,7 @@ from curvwidget.objective.private_model import check_model, copy_privately, fore
 from curvwidget.objective.reading import read_batches, remark_on_data
 from curvwidget.objective.repairs import repair_embeddings, repair_weight_norm
 from curvwidget.objective.rng import preserved_rng
+from curvwidget.objective.settings import computes_plainly
 from curvwidget.objective.slope import doubt_slope
 from curvwidget.objective.soundness import accepts_cuts, check_sound, is_mean, refuse_sum, try_all
 from curvwidget.objective.trees import tensors_of
@@ -117,6 +119,8 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
         private, criterion = copy_privately(model, loss.criterion, device=device, dtype=loss.dtype)
         repair_weight_norm(private)
         held = repair_embeddings(private)
+        if not computes_plainly():
+            join_groups(private)
         chosen = select_parameters(private, loss.parameters)
         for module in (private, criterion):
             if isinstance(module, nn.Module):

@@ -54,7 +54,7 @@ def read_batches(data: Any, *, device: torch.device, dtype: torch.dtype | None, 
         raise TypeError(f"data must be (x, y), a Dataset, a DataLoader or a list of batches, got {kind}")
     if not items:
         raise ValueError(f"data must hold at least one batch, got an empty {kind}")
-    return make_batches([map_tensors(_own(item), lambda tensor: _move(tensor, device, dtype)) for item in items])
+    return make_batches([map_tensors(_own(item, device), lambda tensor: _move(tensor, device, dtype)) for item in items])
 
 
 def remark_on_data(data: Any) -> list[str]:
@@ -134,10 +134,13 @@ def _kept_generators(loader: DataLoader[Any]) -> Iterator[None]:
             generator.set_state(state)
 
 
-def _own(item: Any) -> Any:
-    # Nobody can say what a loss does to a batch of an unknown class: it gets a copy.
-    known = isinstance(item, (Tensor, np.ndarray, Sequence, Mapping)) or bool(tensors_of(item))
-    return item if known else copy.deepcopy(item)
+def _own(item: Any, device: torch.device) -> Any:
+    # Nobody can say what a loss does to a batch of an unknown class: it gets a copy. Such a class (a graph of PyTorch Geometric)
+    # moves its tensors itself.
+    if isinstance(item, (Tensor, np.ndarray, Sequence, Mapping)) or tensors_of(item):
+        return item
+    copied = copy.deepcopy(item)
+    return copied.to(device) if device.type != "cpu" and hasattr(copied, "to") else copied
 
 
 def _move(tensor: Tensor, device: torch.device, dtype: torch.dtype | None) -> Tensor:

@@ -14,6 +14,7 @@ import copy
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ _aten = torch.ops.aten
 _LOOKS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
 _SHAPE_ALONE = {_aten.zeros_like.default, _aten.ones_like.default, _aten.new_zeros.default, _aten.new_ones.default}
 _SAME = {_aten.detach.default, _aten.alias.default}
+_MOST = 10_000  # operations: more of them (a recurrent layer's, step by step) take minutes to compile, and gain nothing
 
 
 class NotRecordableError(RuntimeError):
@@ -49,17 +51,15 @@ class Recorded:
         """Compile a list of operations.
 
         Args:
-            graph: Takes the arguments and, last, the constants; changed.
+            graph: Takes the arguments and, last, the constants.
             constants: Them.
         """
         self.constants = constants
         self.replayable = is_replayable(graph, constants)
-        several = copy.deepcopy(graph)
-        for node in several.find_nodes(op="call_function", target=_aten.view.default):
-            node.target = _aten.reshape.default  # a dimension in front may lie anywhere in memory
-        self._several = compiled(several)
-        join_products(graph)
-        self._one = compiled(graph)
+        self._graph = graph
+        joined = copy.deepcopy(graph)
+        join_products(joined)
+        self._one = compiled(joined)
 
     def __call__(self, *arguments: Tensor) -> Tensor:
         """Compute.
@@ -82,6 +82,13 @@ class Recorded:
             What the function gives for each.
         """
         return torch.func.vmap(lambda *single: self._several(*single, self.constants))(*arguments)
+
+    @cached_property
+    def _several(self) -> Callable[..., Tensor]:
+        graph = copy.deepcopy(self._graph)
+        for node in graph.find_nodes(op="call_function", target=_aten.view.default):
+            node.target = _aten.reshape.default  # a dimension in front may lie anywhere in memory
+        return compiled(graph)
 
 
 def record(
@@ -143,12 +150,13 @@ def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor] = lambda tensor: ten
         value = node.meta.pop(VALUE, None)
         if value is None:
             continue
-        kind = value.shape, value.dtype, value.layout
-        candidates = alike[kind] if node.meta[MADE] and value.layout is torch.strided else []
-        place = next((place for place in candidates if torch.equal(constants[place], value)), len(constants))
+        strided = value.layout is torch.strided
+        candidates = alike[value.shape, value.dtype, value.sum().item() if strided else None]  # most differ in their sum
+        same = (place for place in candidates if torch.equal(constants[place], value)) if strided and node.meta[MADE] else ()
+        place = next(iter(same), len(constants))
         if place == len(constants):
             constants.append(own(value.detach()))  # or a graph that it came from would stay in memory
-            alike[kind].append(place)
+            candidates.append(place)
         node.args = (node.args[0], place)
     return tuple(constants)
 
@@ -201,6 +209,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._name(result, self.nodes[args[0]])
             return result
         node = self.graph.call_function(recorded, *arguments)
+        if len(self.graph.nodes) > _MOST:
+            raise NotRecordableError(f"more than {_MOST} operations")
         if isinstance(result, Tensor):
             self._name(result, node)
         elif result is None:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from curvwidget._interrupt import interruptible
 from curvwidget.objective import Objective
+from curvwidget.objective.reading import read_batches
 from curvwidget.objective.trees import map_tensors
 
 X, Y = torch.randn(21, 3, generator=torch.Generator().manual_seed(4)).double(), torch.arange(21) % 2
@@ -243,6 +244,17 @@ def test_a_batch_of_an_unknown_class_counts_once_and_comes_fresh_to_every_call()
     for _ in range(3):
         assert objective.loss(objective.theta) == pytest.approx(truth, rel=1e-12)
     assert torch.equal(given[0].x, X[:5])
+
+
+def test_a_batch_of_an_unknown_class_moves_itself_where_the_model_is() -> None:
+    class Graph(Opaque):
+        def to(self, device: torch.device) -> Graph:
+            return Graph(self.x.to(device), self.y.to(device))
+
+    given = Graph(X, Y)
+    (moved,) = read_batches([given], device=torch.device("meta"), dtype=None).items
+    assert (moved.x.device.type, moved.y.device.type) == ("meta", "meta")
+    assert given.x is X
 
 
 def test_packed_sequences_go_through_with_their_lengths() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import reduce
 
 import pytest
 import torch
 from torch import Tensor
 
+from curvwidget.objective import recording
 from curvwidget.objective.recording import NotRecordableError, Recorded, record, trace
 from curvwidget.objective.rewriting import VALUE
 
@@ -123,6 +125,17 @@ def test_a_result_without_the_argument_is_refused() -> None:
     for function in (lambda v: torch.ones(3), torch.zeros_like, lambda v: torch.ones(len(v)), lambda v: 2 * v.new_zeros(3)):
         with pytest.raises(NotRecordableError, match="the result does not depend on the arguments"):
             record(function, [torch.randn(3, dtype=D)])
+
+
+def test_a_list_of_operations_that_would_take_minutes_to_compile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "_MOST", 50)
+
+    def sines(count: int) -> Callable[[Tensor], Tensor]:
+        return lambda v: reduce(lambda x, _: x.sin(), range(count), v)
+
+    recorded(sines(40), torch.randn(2, dtype=D))
+    with pytest.raises(NotRecordableError, match="more than 50 operations"):
+        record(sines(60), [torch.randn(2, dtype=D)])
 
 
 def test_writing_by_out_is_refused() -> None:
