@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from curvwidget.objective.affine import AffinePart, split_affine
+from curvwidget.objective.few_classes import lay_classes_in_rows
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.recording import compiled, settle, trace
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import VALUE, prune, write_over
+from curvwidget.objective.small_images import average_by_product
 from curvwidget.objective.trees import tensors_of
 
 __all__ = ["RecordedLoss", "record_loss"]
@@ -80,6 +82,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     versions = [(tensor, tensor._version) for tensor in tensors_of(risk.batches.items[index])]  # constants may come from it
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
     prune(graph)  # or what the loss does not come from would count as a use
+    average_by_product(graph)
     shared = {_address(leaf) for leaf in leaves}
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
@@ -91,6 +94,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     affine, rest = split_affine(graph, n_directions if alike else None)
     if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
         affine, rest = split_affine(graph, None)
+    lay_classes_in_rows(rest)
     arguments = list(rest.find_nodes(op="placeholder"))
     write_over(rest, free=set(arguments[len(moved) : -1]))  # what is known is summed up anew at each point
     reads = []

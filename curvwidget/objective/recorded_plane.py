@@ -63,6 +63,7 @@ class RecordedPlane:
         self._dtype = theta.dtype
         self._evaluations = 0
         self._replay: Replay | None = None
+        self._untried: Replay | None = None  # as long as there was no finite loss to compare at
         self._replayable = theta.device.type == "cuda" and all(record.replayable for record in records)
         self._point = _Point(risk, theta, vectors, {place for record in records for place in record.reads})
         self._known = [_known_along(record, risk, theta, vectors, moved) for record in records]
@@ -112,15 +113,15 @@ class RecordedPlane:
             return torch.stack([record(parameters, [one.at(point) for one in known]).double() for record, known in pairs])
 
         try:
-            replay = Replay(terms, (torch.tensor(coefficients).to(self._device, self._dtype),))
-            found, truth = float(self._replayed(replay, np.array([coefficients]))[0]), self.loss(coefficients)
+            if self._untried is None:
+                self._untried = Replay(terms, (torch.tensor(coefficients).to(self._device, self._dtype),))
+            found, truth = float(self._replayed(self._untried, np.array([coefficients]))[0]), self.loss(coefficients)
         except RuntimeError:
-            self._replayable = False
+            self._replayable, self._untried = False, None
             return
-        if abs(found - truth) <= LOSS_TOLERANCE[self._dtype] * abs(truth):
-            self._replay = replay
-        elif math.isfinite(truth):  # or another point tells
-            self._replayable = False
+        if math.isfinite(truth):  # or another point tells
+            self._replayable = abs(found - truth) <= LOSS_TOLERANCE[self._dtype] * abs(truth)
+            self._replay, self._untried = self._untried if self._replayable else None, None
 
     def loss(self, coefficients: Sequence[float]) -> float:
         """Evaluate the loss at one point.

@@ -23,8 +23,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from curvwidget.objective.bindings import bind
 from curvwidget.objective.replay import is_replayable
-from curvwidget.objective.rewriting import MADE, SHAPE, VALUE, constant, join_products, simplify
+from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, constant, join_products, simplify
+from curvwidget.objective.small_images import average_by_product
 
 __all__ = ["NotRecordableError", "Recorded", "compiled", "record", "settle", "trace"]
 
@@ -107,6 +109,7 @@ def record(
         The function as a list of operations.
     """
     graph = trace(function, arguments)
+    average_by_product(graph)
     simplify(graph)
     return Recorded(graph, settle(graph, own))
 
@@ -165,11 +168,12 @@ def compiled(graph: fx.Graph) -> Callable[..., Tensor]:
     """Make a function of a list of operations.
 
     Args:
-        graph: The operations.
+        graph: The operations; changed.
 
     Returns:
         A function of the graph's arguments.
     """
+    bind(graph)
     forward: Callable[..., Tensor] = fx.GraphModule(torch.nn.Module(), graph).forward
     return forward
 
@@ -241,7 +245,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _name(self, tensor: Tensor, node: fx.Node) -> None:
         self.nodes[tensor] = node
-        node.meta[SHAPE] = tensor.shape
+        node.meta.update({SHAPE: tensor.shape, DTYPE: tensor.dtype, DEVICE: tensor.device})
 
 
 # Whether what an operation gives may lie in the memory of its arguments.

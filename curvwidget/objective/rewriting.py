@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["MADE", "SHAPE", "VALUE", "constant", "join_products", "prune", "simplify", "write_over"]
+__all__ = ["DEVICE", "DTYPE", "MADE", "SHAPE", "VALUE", "constant", "join_products", "prune", "simplify", "write_over"]
 
-SHAPE = "shape"
-"""Of what a node gives, in its ``meta``."""
+SHAPE, DTYPE, DEVICE = "shape", "dtype", "device"
+"""Of what a node gives, in its ``meta``; the latter two as a trace left them."""
 MADE = "made"
 """Whether a constant is nobody else's, in its ``meta``: an equal one may then take its place."""
 VALUE = "value"

@@ -1,4 +1,4 @@
-"""In which way the products of one loss's Hessian are computed, chosen once.
+"""In which way the products of one loss's Hessian, and its values along directions, are computed, chosen once.
 
 The graph of the gradient is kept where it fits the memory budget, and walked once a product; its operations are recorded where
 that fits, too. One walk may take several vectors:
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ _RUNS, _ENOUGH = 5, 0.1  # of each; two where they take so many seconds
 
 @dataclass
 class Ways:
-    """How products are computed, the same for all points of a loss.
+    """How products and losses along directions are computed, the same for all points of a loss.
 
     Attributes:
         plain: Whether the user wants the plain way: a graph for each call, a walk for each vector.
@@ -46,6 +46,8 @@ class Ways:
         at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
         by_record: Whether that was measured upon a record; None for either.
         reason: Why, in words.
+        points_alone: Why points along so many directions, with a record of the loss or without one, are evaluated one by one on a
+            device that is no CPU; empty where they go together.
     """
 
     plain: bool
@@ -56,6 +58,7 @@ class Ways:
     at_once: int | None = None
     by_record: bool | None = None
     reason: str = ""
+    points_alone: dict[tuple[int, bool], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Leave nothing to choose where the plain way is wanted."""

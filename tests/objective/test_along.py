@@ -280,10 +280,10 @@ def test_numbers_taken_out_unseen_are_found_out() -> None:
 
 def test_what_is_known_of_batches_is_kept_as_far_as_the_budget_goes() -> None:
     a_batch = 8 * 5 * 8 * (1 + 2 + 1)
-    constants = 8 * 2 * 8  # at most, of a batch
+    constants = 8 * (8 + 8)  # of a batch: where the logarithms lie that the loss takes, and their weights
     for batches in range(4):
         objective = case_named("MLP with tanh").build().objective(batch_size=8)  # 23 samples in three batches
-        objective._risk.ways.budget = batches * (a_batch + constants) + constants
+        objective._risk.ways.budget = batches * a_batch + 3 * constants
         along, _ = both_ways(objective, directions(objective), coordinates())
         (records,) = objective._records.values()
         assert sum(record.affine.size > 0 for record in records) == batches

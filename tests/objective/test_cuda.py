@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 
 import curvwidget as cw
 from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
+from curvwidget.objective import Objective, recorded_plane, together
 from curvwidget.objective.replay import Replay
 from tests.cases import CASES, Case, case_named
 
@@ -143,6 +145,37 @@ def test_points_of_a_small_network_go_through_it_together_and_have_the_losses_of
     np.testing.assert_allclose(along.at(rows), plain.at(rows), rtol=1e-9)
     assert along.points_at_once == 64, along.declined
     np.testing.assert_allclose(along.at(rows[:3]), plain.at(rows[:3]), rtol=1e-9)  # too few for that
+
+
+def test_whether_points_go_together_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = Mock(wraps=together._seconds)
+    monkeypatch.setattr(together, "_seconds", timed)
+    objective = case_named("convolution with BatchNorm").build().objective(device="cuda")
+    at_once = []
+    for _ in range(3):
+        along = objective.along(torch.randn(2, objective.n_parameters, dtype=torch.float64))
+        along.at(np.random.default_rng(0).normal(size=(40, 2)) * 0.3)
+        at_once.append(along.points_at_once)
+    assert timed.call_count == 2  # together and alone
+    assert len(set(at_once)) == 1
+
+
+def test_a_graph_is_made_once_though_the_first_losses_are_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Mock(wraps=recorded_plane.Replay)
+    monkeypatch.setattr(recorded_plane, "Replay", made)
+    model = nn.Linear(1, 1, bias=False).double()
+    nn.init.ones_(model.weight)
+    data = torch.ones(4, 1).double(), torch.zeros(4, 1).double()
+    objective = Objective(model, lambda output, _: output.log().mean(), data, device="cuda")
+    along = objective.along(torch.ones(1, 1).double())
+    along.joins_points = False
+    along.expect_many()
+    for _ in range(3):
+        assert np.isnan(along.at(np.full((9, 1), -2.0))).all()  # log(1 − 2)
+    steps = np.linspace(0.1, 1, 9)
+    np.testing.assert_allclose(along.at(steps[:, None]), np.log(1 + steps), rtol=1e-12)
+    assert along._plane._replay is not None
+    assert made.call_count == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""Averages over windows as products with a matrix: the same numbers, in records of losses and of products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from curvwidget.objective import Objective
+from curvwidget.objective.recording import record, trace
+from curvwidget.objective.small_images import average_by_product
+
+aten = torch.ops.aten
+D = torch.float64
+AVERAGES = {aten.avg_pool2d.default, aten.avg_pool2d_backward.default, aten._adaptive_avg_pool2d.default}
+OPTIONS: list[dict[str, Any]] = [
+    {"kernel_size": 2},
+    {"kernel_size": 3, "stride": 2},
+    {"kernel_size": (2, 3), "stride": (1, 2)},
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 3, "padding": 1, "count_include_pad": False},
+    {"kernel_size": 2, "stride": 3, "ceil_mode": True},
+    {"kernel_size": 2, "divisor_override": 3},
+]
+
+
+def operations(function: Any, argument: Tensor) -> set[Any]:
+    graph = trace(function, [argument])
+    average_by_product(graph)
+    return {node.target for node in graph.nodes}
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_an_average_and_what_its_gradient_gives_back_are_those_of_pytorch(options: dict[str, Any]) -> None:
+    def average(images: Tensor) -> Tensor:
+        return F.avg_pool2d(images, **options).sin()
+
+    def back(images: Tensor) -> Tensor:
+        there = torch.zeros(2, 3, 7, 8, dtype=D, requires_grad=True)
+        with torch.enable_grad():
+            means = F.avg_pool2d(there, **options)
+        (gradient,) = torch.autograd.grad(means, there, F.avg_pool2d(images, **options))
+        return gradient
+
+    images, other = torch.randn(2, 2, 3, 7, 8, dtype=D).unbind()
+    for function in (average, back):
+        assert AVERAGES.isdisjoint(operations(function, images))
+        recorded = record(function, [images])
+        torch.testing.assert_close(recorded(other), function(other), rtol=1e-13, atol=1e-14)
+        both = recorded.several(torch.stack([other, images]))
+        torch.testing.assert_close(both[1], function(images), rtol=1e-13, atol=1e-14)
+
+
+def test_adaptive_averages_and_images_without_a_batch() -> None:
+    for function, shape in (
+        (lambda images: F.adaptive_avg_pool2d(images, (2, 3)), (2, 3, 7, 8)),
+        (lambda images: F.adaptive_avg_pool2d(images, 2), (3, 5, 5)),
+        (lambda images: F.avg_pool2d(images, 2), (3, 6, 6)),
+        (lambda images: F.avg_pool2d(images.transpose(2, 3), 2), (2, 3, 6, 8)),
+        (lambda images: F.avg_pool2d(images.contiguous(memory_format=torch.channels_last), 2), (2, 3, 6, 8)),
+    ):
+        images, other = torch.randn(2, *shape, dtype=D).unbind()
+        assert AVERAGES.isdisjoint(operations(function, images))
+        torch.testing.assert_close(record(function, [images])(other), function(other), rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "dtype"), [((2, 3, 20, 20), 2, D), ((2, 3, 64, 64), 16, D), ((2, 3, 6, 6), 2, torch.bfloat16)], ids=str
+)
+def test_large_images_and_half_precision_are_left_alone(shape: tuple[int, ...], kernel: int, dtype: torch.dtype) -> None:
+    images = torch.randn(shape, dtype=dtype)
+    assert aten.avg_pool2d.default in operations(lambda x: F.avg_pool2d(x, kernel), images)
+
+
+def test_of_constants_nothing_is_multiplied() -> None:
+    images = torch.randn(2, 3, 6, 6, dtype=D)
+    found = record(lambda x: x * F.avg_pool2d(images, 2), [torch.randn(2, 3, 3, 3, dtype=D)])
+    assert [tuple(one.shape) for one in found.constants] == [(2, 3, 3, 3)]
+
+
+def test_a_networks_slices_and_products_are_those_without_records() -> None:
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(4, 6, 3, padding=1), nn.Softplus()),
+        *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 10)),
+    ).double()
+    x, y = torch.randn(20, 1, 8, 8, dtype=D), torch.arange(20) % 10
+    objective = Objective(model, F.cross_entropy, (x, y))
+    vectors = torch.randn(5, objective.n_parameters, dtype=D)
+    recorded, plain = objective.along(vectors[:2]), objective.along(vectors[:2])
+    recorded.expect_many()
+    plain.records_losses = False
+    points = np.random.default_rng(0).normal(size=(12, 2)) * 0.3
+    np.testing.assert_allclose(recorded.at(points), plain.at(points), rtol=1e-13)
+    assert recorded.declined == ()
+    blocks = objective.hvp(vectors)
+    assert objective._risk.ways.records
+    parameters = list(model.parameters())
+    gradient = torch.cat(
+        [one.flatten() for one in torch.autograd.grad(F.cross_entropy(model(x), y), parameters, create_graph=True)]
+    )
+    for vector, product in zip(vectors, blocks, strict=True):
+        truth = torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
+        torch.testing.assert_close(product, torch.cat([one.flatten() for one in truth]), rtol=1e-10, atol=1e-13)
