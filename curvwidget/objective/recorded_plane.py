@@ -28,7 +28,6 @@ __all__ = ["RecordedPlane", "Records", "record_plane"]
 
 Array = np.ndarray[Any, Any]
 Coefficients = Sequence[float] | Tensor
-_EVALUATIONS = 8  # before they are replayed
 _GAP = 4096  # numbers of θ that are sooner written for nothing than two stretches on their own
 
 Records = dict[tuple[tuple[int, ...], int, bool], tuple[RecordedLoss, ...]]
@@ -61,7 +60,6 @@ class RecordedPlane:
         self._device = theta.device
         self._records = records
         self._dtype = theta.dtype
-        self._evaluations = 0
         self._replay: Replay | None = None
         self._untried: Replay | None = None  # as long as there was no finite loss to compare at
         self._replayable = theta.device.type == "cuda" and all(record.replayable for record in records)
@@ -87,14 +85,13 @@ class RecordedPlane:
             B.
         """
         with torch.inference_mode(), full_precision(self._device):
-            if self._replayable and self.replays and self._evaluations >= _EVALUATIONS and self._replay is None:
+            if self._replayable and self.replays and self._replay is None:
                 self._prepare_replay(rows[0].tolist())
             if self._replay is not None:
                 losses[:] = self._replayed(self._replay, rows)
             else:
                 for index, row in enumerate(rows.tolist()):
                     losses[index] = self.loss(row)
-        self._evaluations += len(rows)
         return len(rows)
 
     def _replayed(self, replay: Replay, rows: Array) -> Array:
