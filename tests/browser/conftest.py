@@ -13,7 +13,9 @@ A test asks for a server and for `visit`, and gets a notebook in a browser:
 
 `visit(server, notebook, theme=, webgl=, size=, single=)` opens a fresh browser context, 1200 × 800 unless told otherwise. When
 the test ends, every page error, console error and request off this machine fails it (`watch.py` lists what is let through, and
-why), and the notebook's kernel is shut down. The lectures are in each server's folder under their own names.
+why), and the notebook's kernel is shut down. `stay(…)` does the same for a fixture of the module, whose tests share the notebook
+that it opens (a JupyterLab takes some six seconds to come up): what is heard fails the test in which it is heard, and the kernel
+is shut down after the last one. The lectures are in each server's folder under their own names.
 
 The servers live for the whole session, Playwright for one module: while it lives, nothing else in this thread can use asyncio.
 """
@@ -21,16 +23,18 @@ The servers live for the whole session, Playwright for one module: while it live
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import WITH_WEBGL, WITHOUT_WEBGL, find_chromium
-from tests.browser.pages import PATIENCE, NotebookPage, Theme, VoilaPage
+from tests.browser.pages import PATIENCE, NotebookPage, VoilaPage
 from tests.browser.servers import Kind, Server
-from tests.browser.watch import Watch, check
+from tests.browser.visits import Visits
+from tests.browser.watch import check
+
+Open = Callable[..., NotebookPage | VoilaPage]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,39 +94,31 @@ def voila(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def visit(request: pytest.FixtureRequest) -> Iterator[Callable[..., NotebookPage | VoilaPage]]:
+def visit(request: pytest.FixtureRequest) -> Iterator[Open]:
     """Open notebooks in browsers, as told at the top of this file."""
-    watches: list[Watch] = []
+    with Visits(lambda webgl: request.getfixturevalue("browser" if webgl else "browser_without_webgl")) as visits:
+        yield visits.open
+        heard = visits.heard()  # what comes from closing is no finding
+    check(*heard)
 
-    def open_page(
-        server: Server,
-        notebook: str,
-        *,
-        theme: Theme = "light",
-        webgl: bool = True,
-        size: tuple[int, int] = (1200, 800),
-        single: bool = False,
-    ) -> NotebookPage | VoilaPage:
-        browser: Browser = request.getfixturevalue("browser" if webgl else "browser_without_webgl")
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-        context.set_default_timeout(PATIENCE * 1000)
-        watch = Watch(context)
-        watches.append(watch)
-        page = context.new_page()
-        if server.kind == "voila":
-            shown = VoilaPage(page, server, watch)
-            leave.callback(context.close)
-            leave.callback(shown.close)  # before the context: leaving the page is what tells Voila
-            shown.open(notebook, theme=theme)
-            return shown
-        opened = NotebookPage(page, server, watch)
-        leave.callback(opened.close)
-        leave.callback(context.close)  # before the kernel: a page that loses its kernel complains
-        opened.open(notebook, theme=theme, single=single)
-        return opened
 
-    with ExitStack() as leave:
-        yield open_page
-        heard = [(list(watch.foreign), list(watch.errors)) for watch in watches]  # what comes from closing is no finding
-    for foreign, errors in heard:
-        check(foreign, errors)
+@pytest.fixture(scope="module")
+def stays(browser: Browser, browser_without_webgl: Browser) -> Iterator[Visits]:
+    """The notebooks that stay open for a module's tests."""
+    with Visits(lambda webgl: browser if webgl else browser_without_webgl) as visits:
+        yield visits
+
+
+@pytest.fixture(scope="module")
+def stay(stays: Visits) -> Open:
+    """Open notebooks that stay open, as told at the top of this file."""
+    return stays.open
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_heard(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test in which a notebook that stays open does what it must not."""
+    stays: Visits | None = request.getfixturevalue("stays") if "stays" in request.fixturenames else None
+    yield
+    if stays is not None:
+        check(*stays.heard())

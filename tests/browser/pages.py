@@ -15,13 +15,15 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.servers import Server
 from tests.browser.watch import Watch
 
-__all__ = ["KernelError", "NotebookPage", "Theme", "VoilaPage"]
+__all__ = ["HAS_WEBGL", "KernelError", "NotebookPage", "Theme", "VoilaPage"]
 
 Theme = Literal["light", "dark"]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 OUTPUT = ".jp-OutputArea-output"
 PATIENCE = 60.0  # seconds
+
+HAS_WEBGL = "() => document.createElement('canvas').getContext('webgl') !== null"
 
 # Whether the notebook is in front and its kernel is there; a dialog that asks for a kernel is accepted on the way. Notebook 7 and
 # Lab share these parts.
@@ -156,6 +158,7 @@ class NotebookPage(_Page):
             theme: The theme to show it in.
             single: In Lab, one document alone (as ``make demo`` does) instead of the whole workbench.
         """
+        self.notebook = notebook
         workspace = uuid.uuid4().hex  # of its own: the default one brings back what the last test had open
         view = "doc" if single else "lab"
         path = "notebooks" if self.server.kind == "notebook" else f"{view}/workspaces/{workspace}/tree"
@@ -236,7 +239,8 @@ class NotebookPage(_Page):
         if self.server.process.poll() is not None:
             return  # with the server its kernels are gone
         for session in self.server.request("GET", "/api/sessions"):
-            self.server.request("DELETE", f"/api/sessions/{session['id']}")
+            if session["path"] == self.notebook:
+                self.server.request("DELETE", f"/api/sessions/{session['id']}")
 
 
 class VoilaPage(_Page):

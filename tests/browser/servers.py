@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -122,8 +121,8 @@ class Server:
         """End the server and its kernels, and wait until they are gone."""
         kernels = self.kernels()
         if self.process.poll() is None:
-            # Jupyter ends its kernels on SIGTERM, Voila on SIGINT alone.
-            self.process.send_signal(signal.SIGINT if self.kind == "voila" else signal.SIGTERM)
+            # Not SIGINT, which a shell's background jobs ignore, and what they start: Voila would be waited for in vain.
+            self.process.terminate()
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:

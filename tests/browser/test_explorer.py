@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.pages import Theme
 from tests.browser.pixels import distinct_colours, mean_brightness, picture
 from tests.browser.servers import Server
 
@@ -84,6 +85,15 @@ def check_the_profiles_follow_the_probe(lab: Any) -> None:
     eventually(lambda: picture(lab.find(".cw-explorer .bqplot")).tobytes() != before)
 
 
+@pytest.fixture(scope="module")
+def small(stay: Visit, jupyter_lab: Server) -> Any:
+    """The small explorer, made where the theme is dark."""
+    lab = stay(jupyter_lab, jupyter_lab.write("small", SMALL, DONE), theme="dark", single=True)
+    lab.run_all()
+    wait_until_done(lab)
+    return lab
+
+
 def test_the_quickstart_goes_the_whole_way(visit: Visit, jupyter_lab: Server) -> None:
     lab = visit(jupyter_lab, QUICKSTART, single=True)
     lab.run_all()
@@ -127,26 +137,6 @@ def test_the_quickstart_goes_the_whole_way(visit: Visit, jupyter_lab: Server) ->
     assert lab.evaluate("print(explorer.state, explorer.slice.values.shape[0] < 101)") == "cancelled True"
 
 
-def test_the_probe_moves_by_keys_while_the_kernel_is_busy(visit: Visit, jupyter_lab: Server) -> None:
-    lab = visit(jupyter_lab, jupyter_lab.write("busy", SMALL, DONE))
-    lab.run_all()
-    target = lab.find(".cw-explorer [role=application][aria-label]")
-    target.focus()
-    lab.page.evaluate(
-        "() => { window.busy = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        ".requestExecute({ code: 'import time; time.sleep(8)' }).done.then(() => { window.idle = true }) }"
-    )
-    before = picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes()
-    for _ in range(4):
-        lab.page.keyboard.press("ArrowRight")
-    eventually(lambda: picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes() != before)
-    assert lab.page.evaluate("() => window.idle") is None
-    lab.page.wait_for_function("() => window.idle", timeout=COMPUTED)
-    lab.wait_until_idle()
-    step = float(lab.evaluate("print(explorer.slice.axes[0][1] - explorer.slice.axes[0][0])"))
-    eventually(lambda: float(lab.evaluate("print(explorer.probe[0])")) == pytest.approx(4 * step, rel=1e-6))
-
-
 @pytest.mark.parametrize("server", ["notebook7", "voila"])
 def test_the_explorer_is_drawn_in_other_front_ends(server: str, visit: Visit, request: pytest.FixtureRequest) -> None:
     running: Server = request.getfixturevalue(server)
@@ -164,11 +154,10 @@ def test_the_explorer_is_drawn_in_other_front_ends(server: str, visit: Visit, re
     shown.screenshot(f"explorer-{running.kind}")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_all_of_it_fits_a_screen_of_1200_by_800(theme: str, visit: Visit, jupyter_lab: Server) -> None:
-    lab = visit(jupyter_lab, jupyter_lab.write(f"fits-{theme}", SMALL, DONE), theme=theme, single=True)
-    lab.run_all()
-    wait_until_done(lab)
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_all_of_it_fits_a_screen_of_1200_by_800(theme: Theme, small: Any) -> None:
+    lab = small
+    lab.set_theme(theme)
     explorer = lab.find(".cw-explorer")
     explorer.scroll_into_view_if_needed()
     box = explorer.bounding_box()
@@ -187,10 +176,20 @@ def test_all_of_it_fits_a_screen_of_1200_by_800(theme: str, visit: Visit, jupyte
     lab.screenshot(f"explorer-{theme}")
 
 
-def test_without_webgl_a_sentence_stands_where_the_surface_would_be(visit: Visit, jupyter_lab: Server) -> None:
-    lab = visit(jupyter_lab, jupyter_lab.write("no-webgl", SMALL, DONE), webgl=False)
-    lab.run_all()
-    wait_until_done(lab)
-    expect(lab.find(".cw-explorer").get_by_text(re.compile("WebGL")).first).to_be_visible()
-    check_views_are_drawn(lab)
-    assert lab.evaluate("print(explorer.state)") == "idle"
+def test_the_probe_moves_by_keys_while_the_kernel_is_busy(small: Any) -> None:
+    lab = small
+    step, start = map(float, lab.evaluate("a = explorer.slice.axes[0]; print(a[1] - a[0], explorer.probe[0])").split())
+    target = lab.find(".cw-explorer [role=application][aria-label]")
+    target.focus()
+    lab.page.evaluate(
+        "() => { window.busy = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        ".requestExecute({ code: 'import time; time.sleep(8)' }).done.then(() => { window.idle = true }) }"
+    )
+    before = picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes()
+    for _ in range(4):
+        lab.page.keyboard.press("ArrowRight")
+    eventually(lambda: picture(lab.find(".cw-explorer canvas").locator("xpath=..")).tobytes() != before)
+    assert lab.page.evaluate("() => window.idle") is None
+    lab.page.wait_for_function("() => window.idle", timeout=COMPUTED)
+    lab.wait_until_idle()
+    eventually(lambda: float(lab.evaluate("print(explorer.probe[0])")) == pytest.approx(start + 4 * step, rel=1e-6))

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 import curvwidget as cw
 from curvwidget.runs import InlineExecutor
 from curvwidget.widgets import Explorer, OwnAxis, Request, SavedView
+from tests.browser.test_explorer import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -66,21 +67,19 @@ def test_the_exported_page_works_offline(page: tuple[Page, list[str]], tmp_path:
     view.mouse.down()
     view.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
     view.mouse.up()
-    view.wait_for_timeout(100)
+    eventually(lambda: all(now != then for now, then in zip(drawn(view, ".cw-page-profile"), profiles, strict=True)))
+    view.wait_for_timeout(100)  # the last of the drag's steps
     dragged = drawn(view, ".cw-page-profile")
-    assert dragged[0] != profiles[0]
-    assert dragged[1] != profiles[1]
     assert view.locator(".cw-map-at").inner_text() != readout
     assert colours(view) == map_before  # the probe moves over the same slice
 
     view.locator("#blend").focus()
     view.keyboard.press("End")
-    view.wait_for_timeout(200)
-    assert view.locator("output").inner_text() == "100 %"
-    assert colours(view) != map_before
-    assert drawn(view, ".cw-page-profile") != dragged
-    assert drawn(view, ".cw-page-planes") != planes
-    assert view.locator(".cw-verdict").get_attribute("data-kind") == "saddle"
+    expect(view.locator("output")).to_have_text("100 %")
+    expect(view.locator(".cw-verdict")).to_have_attribute("data-kind", "saddle")
+    eventually(lambda: colours(view) != map_before)
+    eventually(lambda: drawn(view, ".cw-page-profile") != dragged)
+    eventually(lambda: drawn(view, ".cw-page-planes") != planes)
     assert troubles == []
 
 

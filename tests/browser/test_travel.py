@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.pages import HAS_WEBGL
 from tests.browser.servers import Server
+from tests.browser.test_explorer import check_views_are_drawn, wait_until_done
 
 Visit = Callable[..., Any]
 
@@ -42,11 +45,25 @@ def place(lab: Any) -> str:
     return str(lab.evaluate("explorer.wait(); print(explorer.request.place and explorer.request.place.label)"))
 
 
-def test_tabs_notes_and_travel(visit: Visit, jupyter_lab: Server) -> None:
+@pytest.fixture(scope="module")
+def lab(stay: Visit, jupyter_lab: Server) -> Any:
+    """The explorer of a trained model, in a browser that has no WebGL."""
     cells = (TRAINED, "explorer.wait(); print('all', explorer.state)", "explorer.loss_map")
-    lab = visit(jupyter_lab, jupyter_lab.write("travel", *cells), webgl=False)
-    lab.run_all()
-    lab.wait_for_output("all idle", timeout=COMPUTED / 1000)
+    opened = stay(jupyter_lab, jupyter_lab.write("travel", *cells), webgl=False)
+    opened.run_all()
+    opened.wait_for_output("all idle", timeout=COMPUTED / 1000)
+    return opened
+
+
+def test_without_webgl_a_sentence_stands_where_the_surface_would_be(lab: Any) -> None:
+    wait_until_done(lab)
+    assert lab.page.evaluate(HAS_WEBGL) is False
+    expect(lab.find(".cw-explorer").get_by_text(re.compile("WebGL")).first).to_be_visible()
+    check_views_are_drawn(lab)
+    assert lab.evaluate("print(explorer.state)") == "idle"
+
+
+def test_tabs_notes_and_travel(lab: Any) -> None:
     explorer = lab.find(".cw-explorer")
     # the picture that a notebook keeps beside a view stands in only where there is no live one
     assert lab.evaluate("print('image/png' in explorer.loss_map._repr_mimebundle_()[0])") == "True"
