@@ -129,6 +129,8 @@ class LossesAlong:
                 if together is None and self._plane is not None and self._plane.current:
                     with self._one_at_a_time:
                         count = self._plane.evaluate(rows[done:], losses[done:])
+                    if self._plane.spreads_nan:
+                        self._mend(rows[done:], losses[done:])
                 else:
                     count = self._evaluate(rows[done:], losses[done:], together)
             done += count
@@ -171,6 +173,15 @@ class LossesAlong:
                     losses[done] = self._loss(rows[done].tolist())
                     done += 1
         return done
+
+    def _mend(self, rows: Array, losses: Array) -> None:
+        # What is no number by the record may be one by the model.
+        places = np.flatnonzero(np.isnan(losses))
+        found, done = np.empty(len(places)), 0
+        while done < len(places):
+            checkpoint()
+            done += self._evaluate(rows[places[done:]], found[done:])
+        losses[places] = found
 
     def _loss(self, coefficients: list[float]) -> float:
         leaves = self._place(coefficients)

@@ -33,6 +33,7 @@ class RecordedLoss:
         bytes: What the constants, those of the affine part too, hold beside data and model.
         versions: The batch and all constants, with how often each had been written to.
         replayable: Whether a CUDA device could be asked for all operations of the function in one call.
+        spreads_nan: Whether the loss may be NaN where the model's is not: where numbers on the way are not finite.
     """
 
     function: Callable[..., Tensor]
@@ -43,6 +44,7 @@ class RecordedLoss:
     bytes: int
     versions: tuple[tuple[Tensor, int], ...]
     replayable: bool
+    spreads_nan: bool
 
     @property
     def current(self) -> bool:
@@ -82,7 +84,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     versions = [(tensor, tensor._version) for tensor in tensors_of(risk.batches.items[index])]  # constants may come from it
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
     prune(graph)  # or what the loss does not come from would count as a use
-    average_by_product(graph)
+    spreads_nan = average_by_product(graph)
     shared = {_address(leaf) for leaf in leaves}
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
@@ -111,7 +113,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     versions += [(tensor, tensor._version) for tensor in taken]
     size = _bytes(taken, _known(risk, index))
     replayable = is_replayable(rest, constants)
-    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions), replayable)
+    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions), replayable, spreads_nan)
 
 
 # Tensors that are there anyway: the model's and the batch's.

@@ -38,6 +38,7 @@ class RecordedPlane:
     """L(θ + Σ a_i·v_i) from records, in memory of its own: for one thread at a time, while others use the model.
 
     Attributes:
+        spreads_nan: Whether a loss may be NaN where the model's is not.
         replays: Whether a CUDA device may be asked for all operations of a point in one call. ``False``, set on the class, has
             them asked for one by one.
     """
@@ -59,6 +60,7 @@ class RecordedPlane:
         self._weights = risk.weights
         self._device = theta.device
         self._records = records
+        self.spreads_nan = any(record.spreads_nan for record in records)
         self._dtype = theta.dtype
         self._replay: Replay | None = None
         self._untried: Replay | None = None  # as long as there was no finite loss to compare at

@@ -2,7 +2,8 @@
 
 PyTorch's pooling goes number by number where an image's columns are next to one another in memory: a layer that averages 8 × 8
 numbers to 4 × 4 takes longer than the convolution before it. The average is linear and the same for all images, so that it is
-one matrix product, which takes a fifth of the time, and its derivative the product with the transpose.
+one matrix product, which takes a fifth of the time, and its derivative the product with the transpose. Where a number of an image
+is not finite, though, all averages of that image come out as NaN.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ _BACKWARD = {_aten.avg_pool2d_backward.default, _aten._adaptive_avg_pool2d_backw
 _FEW, _MANY = 32, 1024  # numbers of the smaller and of the larger image: with more a product has more to multiply than it saves
 
 
-def average_by_product(graph: fx.Graph) -> None:
+def average_by_product(graph: fx.Graph) -> bool:
     """Rewrite averages over windows, and what they give back to a gradient, so that `torch.func.vmap` takes them as before.
 
     Args:
         graph: The operations, each node with its `SHAPE`, `DTYPE` and `DEVICE`; changed.
+
+    Returns:
+        Whether there was one.
     """
+    found = False
     for target in (*_POOLS, *_BACKWARD):
         for node in graph.find_nodes(op="call_function", target=target):
             matrix = None if VALUE in node.meta else _matrix(node)
@@ -44,6 +49,8 @@ def average_by_product(graph: fx.Graph) -> None:
             result.meta.update(node.meta)
             node.replace_all_uses_with(result)
             graph.erase_node(node)
+            found = True
+    return found
 
 
 # What the rows of the images are multiplied with; None where that would take longer.

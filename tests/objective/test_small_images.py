@@ -105,3 +105,28 @@ def test_a_networks_slices_and_products_are_those_without_records() -> None:
     for vector, product in zip(vectors, blocks, strict=True):
         truth = torch.autograd.grad(gradient, parameters, vector, retain_graph=True)
         torch.testing.assert_close(product, torch.cat([one.flatten() for one in truth]), rtol=1e-10, atol=1e-13)
+
+
+def test_where_numbers_overflow_on_the_way_the_loss_is_the_models() -> None:
+    class Exponential(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.exp()
+
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 2, 3, padding=1, bias=False), Exponential(), nn.AvgPool2d(2), nn.Tanh(), nn.Flatten(), nn.Linear(32, 10)),
+    ).double()
+    x, y = torch.rand(20, 1, 8, 8, dtype=D), torch.arange(20) % 10
+    objective = Objective(model, F.cross_entropy, (x, y))
+    direction = torch.zeros(1, objective.n_parameters, dtype=D)
+    direction[0, :9] = 1.0
+    along, plain = objective.along(direction), objective.along(direction)
+    along.expect_many()
+    plain.records_losses = False
+    points = np.array([[1.0], [120.0], [400.0], [-3.0]])  # exp(710) is inf, tanh(inf) is 1
+    losses = along.at(points)
+    assert along.declined == ()
+    assert along._plane is not None
+    assert along._plane.spreads_nan
+    assert np.isnan([along._plane.loss([120.0]), along._plane.loss([400.0])]).any()
+    assert np.isfinite(losses).all()
+    np.testing.assert_allclose(losses, plain.at(points), rtol=1e-12)
