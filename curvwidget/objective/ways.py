@@ -31,6 +31,7 @@ _LONGEST = {True: 0.1, False: 1.0}  # that a walk with several may be expected t
 _HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
 _GAIN, _LOSS = 0.95, 1.2  # of the time: what a common walk is chosen at, and what a larger one is not tried at
 _RUNS, _ENOUGH = 5, 0.1  # of each; two where they take so many seconds
+_PREPARED = 4  # calls on other devices than a CPU, in which what is asked for in one call later on is prepared
 
 
 @dataclass
@@ -153,6 +154,8 @@ class Ways:
 def _timed(function: Product, argument: Tensor) -> tuple[float, Tensor]:
     seconds: list[float] = []
     result = argument
+    for _ in range(0 if argument.device.type == "cpu" else _PREPARED):
+        function(argument)
     while len(seconds) < 2 or (len(seconds) < _RUNS and sum(seconds) < _ENOUGH):
         began = clock(argument.device)
         result = function(argument)
