@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import ipywidgets
 
+from curvwidget.widgets.slider_names import SliderNames
 from curvwidget.widgets.time_left import TimeLeft
 
 __all__ = ["RequestPanel"]
@@ -57,7 +58,7 @@ class RequestPanel(ipywidgets.VBox, Generic[Asked]):
         self.cancel.on_click(lambda _: on_cancel())
         self.show_request(request)
         super().__init__(
-            [*controls, self.progress, self.doing, self.cancel, *below],
+            [*controls, self.progress, self.doing, self.cancel, *below, SliderNames()],
             layout=ipywidgets.Layout(width=width, min_width=width, flex=f"0 0 {width}"),
         )
 

@@ -35,6 +35,12 @@ def test_the_keyboard_does_what_the_mouse_does_and_a_screen_reader_hears_it(
     assert re.search(r"application .Loss map: loss over random 1 .*Arrow keys move the probe", told)
     assert re.search(r"application .Loss as a surface: axis 1: random 1 .*Arrow keys turn it", told)
 
+    # sliders have their descriptions as names and say their values as they are read
+    expect(explorer.get_by_role("slider")).to_have_count(2)
+    blend = explorer.get_by_role("slider", name="blend")
+    expect(blend).to_have_attribute("aria-valuetext", "0%")
+    expect(explorer.get_by_role("slider", name="span ×")).to_have_attribute("aria-valuetext", "1.00")
+
     # the map: the probe moves and is announced, and Enter goes there
     loss_map = explorer.get_by_role("application", name="Loss map")
     expect(loss_map).to_have_accessible_description(re.compile(r"^probe \(0\.0+, 0\.0+\): \d"))
@@ -84,3 +90,8 @@ def test_the_keyboard_does_what_the_mouse_does_and_a_screen_reader_hears_it(
     expect(explorer.get_by_role("listitem").filter(has_text="number of parameters")).to_be_visible()
     keys.press("Escape")
     expect(explorer.get_by_role("listitem").first).to_be_hidden()
+
+    # a slider says its new value
+    blend.focus()
+    keys.press("ArrowRight")
+    expect(blend).to_have_attribute("aria-valuetext", re.compile("^[1-9][0-9]?%$"))
