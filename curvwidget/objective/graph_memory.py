@@ -12,7 +12,7 @@ from curvwidget._interrupt import checkpoint
 from curvwidget.objective.derivatives import differentiate_with_graph
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.risk import Risk
-from curvwidget.objective.trees import tensors_of
+from curvwidget.objective.storages import Storages
 
 __all__ = ["PEAK_OVER_GRAPH", "graph_bytes", "graphs_fit", "record_over_graph", "records_fit", "vectors_within_budget"]
 
@@ -32,8 +32,8 @@ def graph_bytes(risk: ModelRisk, theta: Tensor, rows: int) -> int | None:
     Returns:
         Bytes, each storage counted once; None where they cannot be counted, since the loss differentiates by `torch.func`.
     """
-    storages = _saved(risk, theta, lambda leaves: risk.probe(rows, leaves))
-    return None if storages is None else sum(storages.values())
+    saved = _saved(risk, theta, lambda leaves: risk.probe(rows, leaves))
+    return None if saved is None else saved.bytes_beside([])
 
 
 def graphs_fit(risk: Risk, theta: Tensor, budget: int) -> bool:
@@ -77,12 +77,9 @@ def record_over_graph(risk: Risk, theta: Tensor, index: int, constants: Iterable
     Returns:
         The ratio of bytes beside model, data and θ; infinite where those of the graph cannot be counted.
     """
-    storages: dict[int, int] = {}
-    for tensor in constants:
-        _count(tensor, storages)
-    storages.pop(theta.untyped_storage().data_ptr(), None)
+    held = Storages(constants).bytes_beside([theta, *_there(risk, index)])
     graph = _term_bytes(risk, theta, index)
-    return math.inf if graph is None else _beside(risk, index, storages) / max(1, graph)
+    return math.inf if graph is None else held / max(1, graph)
 
 
 def _fit(risk: Risk, theta: Tensor, budget: int, *, kept: float) -> bool:
@@ -121,25 +118,20 @@ def vectors_within_budget(risk: Risk, theta: Tensor, budget: int) -> int:
 
 # Bytes of the graph of one term, beside model and data.
 def _term_bytes(risk: Risk, theta: Tensor, index: int) -> int | None:
-    storages = _saved(risk, theta, lambda leaves: risk.evaluate(index, leaves))
-    return None if storages is None else _beside(risk, index, storages)
+    saved = _saved(risk, theta, lambda leaves: risk.evaluate(index, leaves))
+    return None if saved is None else saved.bytes_beside(_there(risk, index))
 
 
-# All bytes but those of model and data.
-def _beside(risk: Risk, index: int, storages: dict[int, int]) -> int:
-    known = [*risk.parameters.tensors, *tensors_of(risk.batches.items[index])] if isinstance(risk, ModelRisk) else []
-    for tensor in known:
-        if tensor.layout is torch.strided:
-            storages.pop(tensor.untyped_storage().data_ptr(), None)
-    return sum(storages.values())
+def _there(risk: Risk, index: int) -> list[Tensor]:
+    return risk.tensors_there(index) if isinstance(risk, ModelRisk) else []
 
 
-# What a graph of the gradient saves: bytes by the address of their storage.
-def _saved(risk: Risk, theta: Tensor, evaluate: Callable[[tuple[Tensor, ...]], object]) -> dict[int, int] | None:
-    storages: dict[int, int] = {}
+# What a graph of the gradient saves.
+def _saved(risk: Risk, theta: Tensor, evaluate: Callable[[tuple[Tensor, ...]], object]) -> Storages | None:
+    storages = Storages()
 
     def pack(tensor: Tensor) -> Tensor:
-        _count(tensor, storages)
+        storages.add(tensor)
         return tensor.detach()  # an output that its own node saves would keep itself alive
 
     try:
@@ -154,9 +146,3 @@ def _saved(risk: Risk, theta: Tensor, evaluate: Callable[[tuple[Tensor, ...]], o
             return None
         raise
     return storages
-
-
-def _count(tensor: Tensor, storages: dict[int, int]) -> None:
-    if tensor.layout is torch.strided:  # a sparse one has no storage of its own, and its parts come here too or are small
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()

@@ -157,6 +157,17 @@ class ModelRisk(Risk):
         value = self._call(copied)
         return value, not tensors or versions != [tensor._version for tensor in tensors]
 
+    def tensors_there(self, index: int) -> list[Tensor]:
+        """List what lies in memory before one term is evaluated.
+
+        Args:
+            index: Which term.
+
+        Returns:
+            The model's parameters and buffers, and the tensors of the batch.
+        """
+        return [*self._model.parameters(), *self._model.buffers(), *tensors_of(self.batches.items[index])]
+
     def rebatched(self, batches: Batches) -> ModelRisk:
         """Return the same loss on the same data in other batches.
 

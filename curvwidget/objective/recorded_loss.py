@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from curvwidget.objective.affine import AffinePart, split_affine
@@ -15,6 +14,7 @@ from curvwidget.objective.recording import compiled, settle, trace
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import VALUE, prune, write_over
 from curvwidget.objective.small_images import average_by_product
+from curvwidget.objective.storages import Storages
 from curvwidget.objective.trees import tensors_of
 
 __all__ = ["RecordedLoss", "record_loss"]
@@ -85,13 +85,13 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
     prune(graph)  # or what the loss does not come from would count as a use
     spreads_nan = average_by_product(graph)
-    shared = {_address(leaf) for leaf in leaves}
+    shared = Storages(leaves)
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
             value = node.meta[VALUE].detach()
-            node.meta[VALUE] = value.clone() if _address(value) in shared else value
+            node.meta[VALUE] = value.clone() if value in shared else value
     values = [node.meta[VALUE] for node in graph.nodes if VALUE in node.meta]
-    most = _bytes(values, _known(risk, index))  # equal ones are not one yet
+    most = Storages(values).bytes_beside(risk.tensors_there(index))  # equal ones are not one yet
     alike = all(leaves[place].dtype == theta.dtype for place in moved)  # sums in half precision would be worse than the outputs
     affine, rest = split_affine(graph, n_directions if alike else None)
     if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
@@ -111,23 +111,6 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     constants = settle(rest)
     taken = *constants, *affine.constants
     versions += [(tensor, tensor._version) for tensor in taken]
-    size = _bytes(taken, _known(risk, index))
+    size = Storages(taken).bytes_beside(risk.tensors_there(index))
     replayable = is_replayable(rest, constants)
     return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions), replayable, spreads_nan)
-
-
-# Tensors that are there anyway: the model's and the batch's.
-def _known(risk: ModelRisk, index: int) -> list[Tensor]:
-    return [*risk.model.parameters(), *risk.model.buffers(), *tensors_of(risk.batches.items[index])]
-
-
-def _bytes(tensors: Sequence[Tensor], known: Sequence[Tensor]) -> int:
-    sizes = {_address(tensor): tensor.untyped_storage().nbytes() for tensor in tensors if _address(tensor) is not None}
-    for tensor in known:
-        sizes.pop(_address(tensor), None)
-    return sum(sizes.values())
-
-
-# Of its memory; a sparse tensor has none of its own.
-def _address(tensor: Tensor) -> int | None:
-    return tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else None
