@@ -28,6 +28,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.div.Tensor: torch.div,
     _aten.dot.default: torch.dot,
     _aten.exp.default: torch.exp,
+    _aten.maximum.default: torch.maximum,
     _aten.mean.dim: torch.mean,
     _aten.mm.default: torch.mm,
     _aten.mul.Scalar: torch.mul,

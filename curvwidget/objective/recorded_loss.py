@@ -10,10 +10,10 @@ from torch import Tensor
 from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.few_classes import lay_classes_in_rows
 from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.pooling import average_by_product, maximum_by_rows
 from curvwidget.objective.recording import compiled, settle, trace
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import VALUE, prune, write_over
-from curvwidget.objective.small_images import average_by_product
 from curvwidget.objective.storages import Storages
 from curvwidget.objective.trees import tensors_of
 
@@ -85,6 +85,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
     prune(graph)  # or what the loss does not come from would count as a use
     spreads_nan = average_by_product(graph)
+    maximum_by_rows(graph)
     shared = Storages(leaves)
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands

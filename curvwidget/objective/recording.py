@@ -24,9 +24,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from curvwidget.objective.bindings import bind
+from curvwidget.objective.pooling import average_by_product
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, constant, join_products, simplify
-from curvwidget.objective.small_images import average_by_product
 
 __all__ = ["NotRecordableError", "Recorded", "compiled", "record", "settle", "trace"]
 

@@ -1,4 +1,4 @@
-"""Averages over windows as products with a matrix: the same numbers, in records of losses and of products."""
+"""Averages as products with a matrix, maxima by rows and columns: the same numbers, in records of losses and of products."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curvwidget.objective import Objective
-from curvwidget.objective.recording import record, trace
-from curvwidget.objective.small_images import average_by_product
+from curvwidget.objective import Objective, affine
+from curvwidget.objective.pooling import average_by_product, maximum_by_rows
+from curvwidget.objective.recording import compiled, record, settle, trace
+from curvwidget.objective.rewriting import prune
 
 aten = torch.ops.aten
 D = torch.float64
@@ -130,3 +131,82 @@ def test_where_numbers_overflow_on_the_way_the_loss_is_the_models() -> None:
     assert np.isnan([along._plane.loss([120.0]), along._plane.loss([400.0])]).any()
     assert np.isfinite(losses).all()
     np.testing.assert_allclose(losses, plain.at(points), rtol=1e-12)
+
+
+def relaid(function: Any, images: Tensor) -> tuple[set[Any], Any]:
+    graph = trace(function, [images])
+    prune(graph)
+    maximum_by_rows(graph)
+    operations = {node.target for node in graph.nodes}
+    constants = settle(graph)
+    found = compiled(graph)
+    return operations, lambda other: found(other, constants)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 2},
+        {"kernel_size": (2, 3)},
+        {"kernel_size": 3, "stride": 3},
+        {"kernel_size": (1, 4), "stride": (1, 4)},
+        {"kernel_size": 5},  # rows and columns are left over
+        {"kernel_size": 2, "ceil_mode": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [torch.float32, D, torch.bfloat16])
+def test_maxima_are_those_of_pytorch_to_the_last_bit(options: dict[str, Any], dtype: torch.dtype) -> None:
+    def largest(images: Tensor) -> Tensor:
+        return F.max_pool2d(images, **options).square()
+
+    images, other = torch.randn(2, 3, 4, 12, 12, dtype=dtype).unbind()
+    other[0, 0, 3, 3], other[1, 1, 4, 5], other[2, 2, 0, 0] = torch.nan, torch.inf, -torch.inf
+    for shown, tried in ((images, other), (images[0], other[0]), (images.mT, other.mT)):
+        operations, function = relaid(largest, shown)
+        assert aten.max_pool2d_with_indices.default not in operations
+        found = function(tried)
+        assert found.is_contiguous()
+        torch.testing.assert_close(found, largest(tried), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda images: F.max_pool2d(images, 3, stride=2),
+        lambda images: F.max_pool2d(images, 2, padding=1),
+        lambda images: F.max_pool2d(images, 2, dilation=2),
+        lambda images: F.max_pool2d(images, 5, ceil_mode=True),
+        lambda images: sum(F.max_pool2d(images, 2, return_indices=True)),
+    ],
+    ids=range(5),
+)
+def test_windows_that_overlap_and_places_that_are_asked_for_are_left_alone(function: Any) -> None:
+    images, other = torch.randn(2, 3, 4, 12, 12, dtype=D).unbind()
+    operations, recorded = relaid(function, images)
+    assert aten.max_pool2d_with_indices.default in operations
+    torch.testing.assert_close(recorded(other), function(other), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("known", [16, 0.1])
+@pytest.mark.parametrize(
+    "pool", [nn.MaxPool2d(2), nn.AvgPool2d(2), nn.AvgPool2d(3, 2), nn.Sequential(nn.ReLU(), nn.MaxPool2d(3))]
+)
+def test_a_network_whose_first_layer_is_pooled_has_its_slices(
+    pool: nn.Module, known: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(affine, "_MULTIPLICATIONS_A_TERM", known)
+    body = nn.Sequential(
+        nn.Conv2d(1, 4, 3), pool, nn.Conv2d(4, 6, 2), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10)
+    )
+    model = body.double()
+    x, y = torch.randn(20, 1, 13, 13, dtype=D), torch.arange(20) % 10
+    model(x)
+    objective = Objective(model, F.cross_entropy, (x, y))
+    vectors = torch.randn(2, objective.n_parameters, dtype=D)
+    recorded, plain = objective.along(vectors), objective.along(vectors)
+    recorded.expect_many()
+    plain.records_losses = False
+    points = np.random.default_rng(0).normal(size=(12, 2)) * 0.3
+    np.testing.assert_allclose(recorded.at(points), plain.at(points), rtol=1e-13)
+    assert recorded.declined == ()
