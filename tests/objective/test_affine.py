@@ -126,7 +126,7 @@ _EACH = [
 
 
 def test_each_operation_that_is_taken_for_affine_is_tried() -> None:
-    # A trace has views and copies in place of reshape: it comes from averages and maxima, and is tried with them (test_pooling.py).
+    # A trace has views and copies in place of reshape, which comes from averages and maxima: tried with them (test_pooling.py).
     assert set(WAYS) == set(affine._TERMS) - {aten.reshape.default}
 
 
