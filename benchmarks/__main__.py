@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for part in chosen:
             began = time.perf_counter()
             if part in SCRIPTS:
-                failed += _run_script(part, options.device, quick=options.quick)
+                failed += _run_script(part, options.device, folder, quick=options.quick)
                 continue
             try:
                 results = _measured(part, options.device, quick=options.quick)
@@ -111,8 +111,8 @@ def _measured(part: str, device: str, *, quick: bool) -> dict[str, Any]:
         return {**measure(nets, device, quick=quick), **described}
 
 
-def _run_script(name: str, device: str, *, quick: bool) -> int:
-    command = [sys.executable, "-m", f"benchmarks.{name}", *(["--quick"] if quick else [])]
+def _run_script(name: str, device: str, folder: Path, *, quick: bool) -> int:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--output", str(folder.resolve()), *(["--quick"] if quick else [])]
     if name == "densenet121":  # the explorer's latencies are those of the processor
         command += ["--device", device]
     return int(subprocess.run(command, cwd=_ROOT, check=False).returncode != 0)

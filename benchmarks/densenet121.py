@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import curvwidget as cw
-from benchmarks.recording import Cost, describe_machine, describe_versions, measured, write_results
+from benchmarks.recording import RESULTS, Cost, describe_machine, describe_versions, measured, write_results
 from curvwidget import zoo
 from curvwidget.directions import directions_from_eigenpairs
 
@@ -55,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(description="DenseNet-121 the whole way")
     parser.add_argument("--quick", action="store_true", help="see whether it runs, write nothing")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="a folder for the results")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     effort = QUICK if options.quick else Effort()
@@ -70,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         **look_at_densenet(effort, torch.device(options.device)),
     }
     if not options.quick:
-        print(f"wrote {write_results('densenet121' + _suffix(options.device), results)}")
+        print(f"wrote {write_results('densenet121' + _suffix(options.device), results, options.output)}")
 
 
 def look_at_densenet(effort: Effort, device: torch.device) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Locator, sync_playwright
 
-from benchmarks.recording import describe_machine, describe_versions, write_results
+from benchmarks.recording import RESULTS, describe_machine, describe_versions, write_results
 from benchmarks.timing import spread_of
 from tests.browser.chromium import WITH_WEBGL, find_chromium
 from tests.browser.pages import NotebookPage
@@ -284,6 +284,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(description="How long the explorer lets one wait")
     parser.add_argument("--quick", action="store_true", help="see whether it runs, write nothing")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="a folder for the results")
     options = parser.parse_args(arguments)
     described = {"machine": describe_machine(), "versions": describe_versions("ipywidgets", "bqplot", "ipyvolume", "jupyterlab")}
     with tempfile.TemporaryDirectory() as home, _opened(Path(home)) as lab:
@@ -303,7 +304,7 @@ def main(arguments: list[str] | None = None) -> None:
     for row in found["by_control"]:
         print({name: value["median"] if isinstance(value, dict) else value for name, value in row.items()}, flush=True)
     if not options.quick:
-        print(f"wrote {write_results('latencies', results)}")
+        print(f"wrote {write_results('latencies', results, options.output)}")
 
 
 def _middle(found: Locator) -> tuple[float, float]:
