@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from curvwidget.objective.rewriting import DEVICE, DTYPE, SHAPE, VALUE, constant
+from curvwidget.objective.rewriting import DEVICE, DTYPE, SHAPE, VALUE, call, constant
 
 __all__ = ["lay_classes_in_rows"]
 
@@ -33,9 +33,9 @@ def lay_classes_in_rows(graph: fx.Graph) -> None:
             continue
         logits, places, coefficients = found
         with graph.inserting_before(node):
-            logs = graph.call_function(_aten._log_softmax.default, (_transposed(graph, logits), 0, False))
-            taken = graph.call_function(_aten.take.default, (logs, constant(graph, places)))
-            loss = graph.call_function(_aten.dot.default, (taken, constant(graph, coefficients)))
+            logs = call(graph, _aten._log_softmax.default, _transposed(graph, logits), 0, False)
+            taken = call(graph, _aten.take.default, logs, constant(graph, places))
+            loss = call(graph, _aten.dot.default, taken, constant(graph, coefficients))
         for user in list(node.users):
             user.replace_all_uses_with(loss)
     graph.eliminate_dead_code()
@@ -59,7 +59,7 @@ def _cross_entropy(node: fx.Node) -> tuple[fx.Node, Tensor, Tensor] | None:
     counted = (target != ignored).nonzero().squeeze(1)
     if not len(counted):
         return None
-    classes = target[counted]
+    classes = target[counted].long()  # of bytes, places would overflow
     weights = torch.ones(len(counted), dtype=logits.meta[DTYPE]) if weight is None else weight[classes]
     return logits, classes * shape[0] + counted, -weights / (weights.sum() if reduction == _MEAN else 1)
 
@@ -73,15 +73,15 @@ def _transposed(graph: fx.Graph, matrix: fx.Node) -> fx.Node:
     if len(matrix.users) == 1 and not matrix.kwargs:
         if matrix.target is _aten.mm.default:
             first, second = matrix.args
-            return graph.call_function(_aten.mm.default, (_flipped(graph, second), _flipped(graph, first)))
+            return call(graph, _aten.mm.default, _flipped(graph, second), _flipped(graph, first))
         if matrix.target is _aten.addmm.default and len(matrix.args[0].meta.get(SHAPE, ())) == 1:  # type: ignore[union-attr]
             bias, first, second = matrix.args
-            column = graph.call_function(_aten.unsqueeze.default, (bias, 1))
-            return graph.call_function(_aten.addmm.default, (column, _flipped(graph, second), _flipped(graph, first)))
+            column = call(graph, _aten.unsqueeze.default, bias, 1)
+            return call(graph, _aten.addmm.default, column, _flipped(graph, second), _flipped(graph, first))
     return graph.call_function(_aten.clone.default, (_flipped(graph, matrix),), {"memory_format": torch.contiguous_format})
 
 
 def _flipped(graph: fx.Graph, matrix: Any) -> fx.Node:
     if matrix.target is _aten.t.default:
         return matrix.args[0]  # type: ignore[no-any-return]
-    return graph.call_function(_aten.t.default, (matrix,))
+    return call(graph, _aten.t.default, matrix)

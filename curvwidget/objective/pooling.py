@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from curvwidget.objective.rewriting import DEVICE, DTYPE, SHAPE, VALUE, constant
+from curvwidget.objective.rewriting import DEVICE, DTYPE, SHAPE, VALUE, call, constant
 
 __all__ = ["average_by_product", "maximum_by_rows"]
 
@@ -47,9 +46,9 @@ def average_by_product(graph: fx.Graph) -> bool:
             count = math.prod(shape[:-2])
             with graph.inserting_before(node):
                 row, mean = (count, len(matrix)), (count, matrix.shape[1])
-                rows = _call(graph, _aten.reshape.default, images, list(row), shape=row)
-                means = _call(graph, _aten.mm.default, rows, constant(graph, matrix), shape=mean)
-                result = graph.call_function(_aten.view.default, (means, list(shape)))
+                rows = call(graph, _aten.reshape.default, images, list(row), shape=row)
+                means = call(graph, _aten.mm.default, rows, constant(graph, matrix), shape=mean)
+                result = call(graph, _aten.view.default, means, list(shape))
             result.meta.update(node.meta)
             node.replace_all_uses_with(result)
             graph.erase_node(node)
@@ -102,13 +101,13 @@ def _maximum(graph: fx.Graph, node: fx.Node, kind: dict[str, Any]) -> fx.Node | 
         return None
     count = math.prod(outer)
     if not whole:
-        images = _call(graph, _aten.slice.Tensor, images, -2, 0, rows * tall, shape=(*outer, rows * tall, width))
-        images = _call(graph, _aten.slice.Tensor, images, -1, 0, columns * wide, shape=(*outer, rows * tall, columns * wide))
+        images = call(graph, _aten.slice.Tensor, images, -2, 0, rows * tall, shape=(*outer, rows * tall, width))
+        images = call(graph, _aten.slice.Tensor, images, -1, 0, columns * wide, shape=(*outer, rows * tall, columns * wide))
     windows = count * rows, tall, columns * wide
-    lines = _largest(graph, _call(graph, _aten.reshape.default, images, list(windows), shape=windows))
+    lines = _largest(graph, call(graph, _aten.reshape.default, images, list(windows), shape=windows))
     windows = count * rows * columns, wide, 1
-    largest = _largest(graph, _call(graph, _aten.view.default, lines, list(windows), shape=windows))
-    result = graph.call_function(_aten.view.default, (largest, list(kind[SHAPE])))
+    largest = _largest(graph, call(graph, _aten.view.default, lines, list(windows), shape=windows))
+    result = call(graph, _aten.view.default, largest, list(kind[SHAPE]))
     result.meta.update(kind)
     return result
 
@@ -121,14 +120,8 @@ def _side_by_side(kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any
 # Along the second of three dimensions.
 def _largest(graph: fx.Graph, tensor: fx.Node) -> fx.Node:
     first, count, last = tensor.meta[SHAPE]
-    parts = [_call(graph, _aten.select.int, tensor, 1, index, shape=(first, last)) for index in range(count)]
-    return reduce(lambda one, other: _call(graph, _aten.maximum.default, one, other, shape=(first, last)), parts)
-
-
-def _call(graph: fx.Graph, target: Any, *args: Any, shape: Sequence[int]) -> fx.Node:
-    node = graph.call_function(target, args)
-    node.meta[SHAPE] = torch.Size(shape)
-    return node
+    parts = [call(graph, _aten.select.int, tensor, 1, index, shape=(first, last)) for index in range(count)]
+    return reduce(lambda one, other: call(graph, _aten.maximum.default, one, other, shape=(first, last)), parts)
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -8,13 +8,13 @@ convolution with a kernel as large as an image, which libraries are not made for
 from __future__ import annotations
 
 import operator
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-__all__ = ["DEVICE", "DTYPE", "MADE", "SHAPE", "VALUE", "constant", "join_products", "prune", "simplify", "write_over"]
+__all__ = ["DEVICE", "DTYPE", "MADE", "SHAPE", "VALUE", "call", "constant", "join_products", "prune", "simplify", "write_over"]
 
 SHAPE, DTYPE, DEVICE = "shape", "dtype", "device"
 """Of what a node gives, in its ``meta``; the latter two as a trace left them."""
@@ -68,8 +68,26 @@ def constant(graph: fx.Graph, value: Tensor, *, made: bool = True) -> fx.Node:
         Its node.
     """
     *_, held = graph.find_nodes(op="placeholder")
-    node = _call(graph, operator.getitem, held, 0, shape=value.shape)
+    node = call(graph, operator.getitem, held, 0, shape=value.shape)
     node.meta[VALUE], node.meta[MADE] = value, made
+    return node
+
+
+def call(graph: fx.Graph, target: Any, *args: Any, shape: Sequence[int] | None = None) -> fx.Node:
+    """Add an operation to a list, at its place of insertion.
+
+    Args:
+        graph: The operations.
+        target: What is called.
+        args: With what.
+        shape: Of what it gives, where a later rule asks for it.
+
+    Returns:
+        Its node.
+    """
+    node = graph.call_function(target, args)
+    if shape is not None:
+        node.meta[SHAPE] = torch.Size(shape)
     return node
 
 
@@ -159,13 +177,6 @@ def _once(node: fx.Node, seen: dict[Any, fx.Node]) -> None:
             node.replace_all_uses_with(first)
 
 
-def _call(graph: fx.Graph, target: Any, *args: Any, shape: torch.Size | None = None) -> fx.Node:
-    node = graph.call_function(target, args)
-    if shape is not None:
-        node.meta[SHAPE] = shape
-    return node
-
-
 # a + b of two tensors of one shape.
 def _summands(node: fx.Node) -> tuple[fx.Node, fx.Node] | None:
     if node.target is not _aten.add.Tensor or node.kwargs:
@@ -203,7 +214,7 @@ def _twice_viewed(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
     assert isinstance(inner, fx.Node)
     if inner.meta.get(SHAPE) == node.meta[SHAPE]:
         return inner
-    return _call(graph, _aten.view.default, inner.args[0], shape) if inner.target is _aten.view.default else None
+    return call(graph, _aten.view.default, inner.args[0], shape) if inner.target is _aten.view.default else None
 
 
 # xᵀ + yᵀ → (x + y)ᵀ, so that two products are summed as such
@@ -213,7 +224,7 @@ def _sum_of_transposed(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
         return None
     (first, *_), (second, *_) = summands[0].args, summands[1].args
     assert isinstance(first, fx.Node)
-    return _call(graph, _aten.t.default, _call(graph, _aten.add.Tensor, first, second, shape=first.meta.get(SHAPE)))
+    return call(graph, _aten.t.default, call(graph, _aten.add.Tensor, first, second, shape=first.meta.get(SHAPE)))
 
 
 # (x·b)·c → x·(b·c)
@@ -224,9 +235,9 @@ def _factors_at_once(graph: fx.Graph, node: fx.Node) -> None:
         return
     factor = outer[1] * inner[1]
     if isinstance(factor, Tensor):
-        _put(node, _call(graph, _aten.mul.Tensor, inner[0], constant(graph, factor)))
+        _put(node, call(graph, _aten.mul.Tensor, inner[0], constant(graph, factor)))
     else:
-        _put(node, _call(graph, _aten.mul.Scalar, inner[0], factor))
+        _put(node, call(graph, _aten.mul.Scalar, inner[0], factor))
 
 
 # x and c of x·c, for a constant c.
@@ -262,13 +273,13 @@ def _transposed_gradient_of_weight(graph: fx.Graph, node: fx.Node) -> None:
     if not _belong_together(*shapes, stride=dilation, padding=padding, dilation=stride):
         return
     weight = constant(graph, known.new_zeros(node.meta[SHAPE]))  # which only says its shape
-    parts = _call(
+    parts = call(
         graph,
         _aten.convolution_backward.default,
         *(_exchanged(graph, kernel), _exchanged(graph, image), weight),
         *(None, dilation, padding, stride, False, [0] * len(padding), 1, [False, True, False]),
     )
-    _put(node, _call(graph, operator.getitem, parts, 1))
+    _put(node, call(graph, operator.getitem, parts, 1))
 
 
 # Of a convolution: its input and output, with channels and samples exchanged, and its weight.
@@ -286,7 +297,7 @@ def _exchanged(graph: fx.Graph, node: fx.Node) -> fx.Node:
         return constant(graph, node.meta[VALUE].transpose(0, 1))
     if node.target is _aten.transpose.int and node.args[1:] == (0, 1) and isinstance(node.args[0], fx.Node):
         return node.args[0]
-    return _call(graph, _aten.transpose.int, node, 0, 1)
+    return call(graph, _aten.transpose.int, node, 0, 1)
 
 
 # x + a·b → one operation, into x where nobody else reads that
@@ -303,7 +314,7 @@ def _sum_with_product(graph: fx.Graph, node: fx.Node) -> None:
             target, base = _aten.addmm_.default, one
         else:
             continue
-        _put(node, _call(graph, target, base, *product.args))
+        _put(node, call(graph, target, base, *product.args))
         graph.erase_node(node)
         graph.erase_node(product)
         return

@@ -119,11 +119,9 @@ def put_together(
             evaluate(few, losses)  # or what is prepared for many would be measured
             at_once = _seconds(lambda: together.losses(rows)) / len(rows)
             one = _seconds(lambda: evaluate(few, losses)) / len(few)
-            slower = at_once > _GAIN * one
-            measured[kind] = (
-                f"a point takes {1e3 * at_once:.2f} ms in a batched call and {1e3 * one:.2f} ms alone" if slower else ""
-            )
-            if slower:
+            reason = f"a point takes {1e3 * at_once:.2f} ms in a batched call and {1e3 * one:.2f} ms alone"
+            measured[kind] = reason if at_once > _GAIN * one else ""
+            if measured[kind]:
                 return None, measured[kind]
         return together, None
 

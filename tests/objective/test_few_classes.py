@@ -66,6 +66,17 @@ def test_the_loss_is_that_of_pytorch(options: dict[str, Any], dtype: torch.dtype
         torch.testing.assert_close(function(logits), loss(logits), **tolerance)
 
 
+def test_targets_in_bytes_are_taken_for_what_they_are() -> None:
+    target, weight = (torch.arange(400) % 5).byte(), torch.tensor([0.5, 2.0, 1.0, 0.0, 3.0], dtype=torch.float64)
+    logits = torch.randn(400, 5, dtype=torch.float64)  # places beyond 255
+
+    def loss(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, target, weight)
+
+    _, function = relaid(loss, logits)
+    torch.testing.assert_close(function(logits), loss(logits), **CLOSE)
+
+
 def test_a_class_that_is_ruled_out_costs_nothing_unless_it_is_the_target() -> None:
     target = torch.arange(40) % 4
     masked = torch.randn(40, 5, dtype=torch.float64)
