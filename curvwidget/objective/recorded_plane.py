@@ -206,9 +206,13 @@ def _known_along(record: RecordedLoss, risk: ModelRisk, theta: Tensor, vectors: 
         here, *directions = ([_pieces(risk, row)[place] for place in moved] for row in (theta, *vectors))
         origin = record.affine.values(here)
         slopes = [record.affine.slopes(direction) for direction in directions]
-    if not all(bool(slope.isfinite().all()) for along in slopes for slope in along):
+    if not all(_is_finite(slope) for along in slopes for slope in along):
         raise NotRecordableError("what is known along the directions is not finite")  # and times 0 would be NaN
     return [_Affine(one, others) for one, *others in zip(origin, *slopes, strict=True)]
+
+
+def _is_finite(numbers: Tensor) -> bool:
+    return bool(numbers.sum().isfinite()) or bool(numbers.isfinite().all())  # the sum is there sooner, and seldom too large
 
 
 def record_plane(risk: Risk, theta: Tensor, vectors: Tensor, records: Records) -> RecordedPlane:

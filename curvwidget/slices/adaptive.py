@@ -154,7 +154,7 @@ class _Approximation:
         # Return the estimated error of a polynomial that was settled before.
         yield from self.evaluate(self.checks.far())
         if self.settled:
-            yield from self.evaluate(self.checks.disputed(self._interpolant().at, _ROUGHEST, _DISPUTED))
+            yield from self.evaluate(self.checks.disputed(self._interpolant().values, _ROUGHEST, _DISPUTED))
         for _ in range(_CLIMBS):
             if not self.settled:
                 break
@@ -171,12 +171,11 @@ class _Approximation:
         for number, rival in enumerate(_RIVALS):
             if _SAFETY * believed.left_out.max() > _CLOSE * self.target or not self._may_try(_DISPUTED_A_TRY):
                 break
-            points = self.checks.disputed(believed.at, rival, _DISPUTED_A_TRY)
+            points = self.checks.disputed(believed.values, rival, _DISPUTED_A_TRY)
             if number > 0:
                 points = [*self.checks.around(believed.left_out), *points][:_DISPUTED_A_TRY]
-            indices = np.ravel_multi_index(tuple(zip(*points, strict=True)), self.losses.known.shape)
             yield from self.evaluate(points)
-            seen = float(np.abs(self.losses.values.reshape(-1)[indices] - believed.at(indices)).max())
+            seen = max(abs(float(self.losses.values[point] - believed.values[point])) for point in points)
             believed = self._interpolant()
             error = max(_SAFETY * max(seen, float(believed.left_out.max())), self.rounding)
             if error <= self.target:
@@ -188,7 +187,7 @@ class _Approximation:
 
     def _interpolant(self) -> Interpolant:
         if self._believed is None:
-            self._believed = Interpolant(self.losses, self.polynomial, self.checks.places)
+            self._believed = Interpolant(self.losses, self.polynomial, self.checks.lattice)
         return self._believed
 
     def show_if_due(self) -> Iterator[LossSlice]:
@@ -199,9 +198,7 @@ class _Approximation:
 
     def show(self, error: float, *, done: bool = False) -> LossSlice:
         # The picture as it is.
-        known, values = self.losses.known, self.losses.values.copy()
-        unknown = np.flatnonzero(~known)
-        values.reshape(-1)[unknown] = self._interpolant().at(unknown)
+        values = np.where(self.losses.known, self.losses.values, self._interpolant().values)
         if self._shown is None:
             self._first_error = max(error, self.target)
         self._shown = LossSlice(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.spatial import KDTree
+from scipy.ndimage import distance_transform_edt
 
 from curvwidget.slices.known_losses import KnownLosses, Point
+from curvwidget.slices.lattice import Lattice
 from curvwidget.slices.radial_spline import RadialSpline
 
 __all__ = ["CheckPoints"]
@@ -18,7 +18,6 @@ Array = np.ndarray[Any, Any]
 _NEAR = 1 / 6  # of the half-width: no point of the grid is farther from one that was evaluated …
 _NEAR_STEPS = 3.2  # … or than so many of its steps: √10 is within
 _APART = 0.7  # of that distance, between two disputed points
-_CANDIDATES = 4000  # among which they are sought
 _HAIR = 1e-9  # distances that differ by less are the same
 
 
@@ -26,7 +25,7 @@ class CheckPoints:
     """Chooses points of a grid at which what is believed of the loss should be tried.
 
     Attributes:
-        places: Coordinates of the grid ``(r_1, …, r_k, k)``, in units of the distance that counts as near on each axis.
+        lattice: The grid's points, in units of the distance that counts as near on each axis.
     """
 
     def __init__(self, losses: KnownLosses) -> None:
@@ -37,8 +36,8 @@ class CheckPoints:
         """
         self._losses = losses
         self._random = np.random.default_rng(0)
-        scaled = [axis / axis[-1] / _near(len(axis)) for axis in losses.axes]
-        self.places = np.stack(np.meshgrid(*scaled, indexing="ij"), axis=-1)
+        shape = losses.known.shape
+        self.lattice = Lattice(shape, [_spacing(number) / _near(number) for number in shape])
 
     def anywhere(self, count: int) -> list[Point]:
         """Draw points that are not known.
@@ -58,24 +57,21 @@ class CheckPoints:
         Returns:
             The farthest from all that are known, then the farthest from those and it, and so on.
         """
-        known = self._losses.known
-        places = self.places.reshape(-1, known.ndim)
-        squares = KDTree(self.places[known]).query(places)[0] ** 2
+        squares = distance_transform_edt(~self._losses.known, sampling=self.lattice.steps) ** 2
         found = []
         while (largest := squares.max()) > 1 + _HAIR:
             ties = np.flatnonzero(squares >= largest * (1 - _HAIR))
-            farthest = int(ties[self._random.integers(len(ties))])
-            found.append(self._point(farthest))
-            squares = np.minimum(squares, _squared_distances(places, places[farthest]))
+            found.append(self._point(ties[self._random.integers(len(ties))]))
+            np.minimum(squares, self.lattice.squares_from(found[-1]), out=squares)
         return found
 
-    def disputed(self, believed: Callable[[Array], Array], rival: int, count: int) -> list[Point]:
+    def disputed(self, believed: Array, rival: int, count: int) -> list[Point]:
         """Choose points where another interpolation through all losses that are known says something else.
 
         Where two that are equally right there differ most, those losses tell least.
 
         Args:
-            believed: What is to be tried, as a function of indices into the grid laid out as a vector.
+            believed: What is to be tried ``(r_1, …, r_k)``.
             rival: The power of the radial spline that is the other one.
             count: How many points, at most.
 
@@ -83,16 +79,12 @@ class CheckPoints:
             The points, the most disputed first, and none near another.
         """
         known = self._losses.known
-        candidates = np.flatnonzero(~known)
-        if len(candidates) > _CANDIDATES:
-            candidates = self._random.permutation(candidates)[:_CANDIDATES]
-        places = self.places.reshape(-1, known.ndim)[candidates]
-        other = RadialSpline(self.places[known], self._losses.values[known], power=rival)
-        disputes = np.abs(other(places) - believed(candidates))
+        other = RadialSpline(self.lattice, known, self._losses.values[known], power=rival)
+        disputes = np.where(known, 0.0, np.abs(other.values - believed))
         found: list[Point] = []
-        while len(found) < count and disputes[most := int(disputes.argmax())] > 0:
-            found.append(self._point(candidates[most]))
-            disputes[_squared_distances(places, places[most]) < _APART**2] = 0.0
+        while len(found) < count and disputes.flat[most := int(disputes.argmax())] > 0:
+            found.append(self._point(most))
+            disputes[self.lattice.squares_from(found[-1]) < _APART**2] = 0.0
         return found
 
     def around(self, errors: Array) -> list[Point]:
@@ -114,11 +106,6 @@ class CheckPoints:
 
     def _point(self, index: Any) -> Point:
         return tuple(int(number) for number in np.unravel_index(int(index), self._losses.known.shape))
-
-
-def _squared_distances(places: Array, one: Array) -> Array:
-    apart = places - one
-    return np.asarray(np.einsum("ij,ij->i", apart, apart))
 
 
 # In places of the half-width.

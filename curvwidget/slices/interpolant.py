@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from curvwidget.slices.known_losses import KnownLosses
+from curvwidget.slices.lattice import Lattice
 from curvwidget.slices.radial_spline import RadialSpline
 from curvwidget.slices.sparse_polynomial import SparsePolynomial
 
@@ -23,31 +25,25 @@ class Interpolant:
             ``(r_1, …, r_k)``; 0 elsewhere.
     """
 
-    def __init__(self, losses: KnownLosses, polynomial: SparsePolynomial, places: Array) -> None:
+    def __init__(self, losses: KnownLosses, polynomial: SparsePolynomial, lattice: Lattice) -> None:
         """Put a spline through what the polynomial misses.
 
         Args:
             losses: What is known.
             polynomial: Made from some of it.
-            places: Coordinates of the grid's points ``(r_1, …, r_k, k)``, in units in which all axes count the same.
+            lattice: The grid's points.
         """
-        self._polynomial, self._places = polynomial.values.reshape(-1), places.reshape(-1, places.shape[-1])
+        self._polynomial = polynomial.values
         missed, known = unseen_errors(losses, polynomial), losses.known
-        self._spline = RadialSpline(places[known], missed[known])
+        self._spline = RadialSpline(lattice, known.copy(), missed[known])
         self.left_out = np.zeros(known.shape)
         self.left_out[known] = np.abs(self._spline.left_out)
         self.left_out[polynomial.used] = 0.0
 
-    def at(self, indices: Array) -> Array:
-        """Evaluate.
-
-        Args:
-            indices: Points of the grid laid out as a vector ``(m,)``.
-
-        Returns:
-            The loss there, as far as is known ``(m,)``.
-        """
-        return np.asarray(self._polynomial[indices] + self._spline(self._places[indices]))
+    @cached_property
+    def values(self) -> Array:
+        """The loss, as far as is known ``(r_1, …, r_k)``."""
+        return np.asarray(self._polynomial + self._spline.values)
 
 
 def unseen_errors(losses: KnownLosses, polynomial: SparsePolynomial) -> Array:

@@ -1,22 +1,26 @@
-"""Interpolation of scattered values by radial functions, with the error that each value would have had if it were not known."""
+"""Interpolation of values at some points of a grid, with the error that each would have had if it were not known."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
+from scipy.linalg import lapack
 from scipy.spatial.distance import cdist
+
+from curvwidget.slices.lattice import Lattice
 
 __all__ = ["RadialSpline"]
 
 Array = np.ndarray[Any, Any]
 
-_AT_ONCE = 2**14  # distances that are held at a time: in a processor's cache
+_COLUMNS = 64  # of a matrix that are eliminated at a time
 
 
 class RadialSpline:
-    """The polyharmonic spline Σ c_i·|x − x_i|^p plus a polynomial, through values at scattered points.
+    """The polyharmonic spline Σ c_i·|x − x_i|^p plus a polynomial, through values at scattered points of a grid.
 
     Odd powers p: the larger, the smoother; with 1 the spline is as little curved between the points as can be.
 
@@ -24,26 +28,33 @@ class RadialSpline:
     of Several Variables, Springer, 85-100 (1977).
     """
 
-    def __init__(self, points: Array, values: Array, *, power: int = 3) -> None:
+    def __init__(self, lattice: Lattice, known: Array, values: Array, *, power: int = 3) -> None:
         """Solve for the coefficients.
 
         Args:
-            points: Where the values are ``(n, k)``: no two of them the same, and not all on one line (k = 2) or plane (k = 3).
-            values: The values ``(n,)``.
+            lattice: The grid.
+            known: Where the values are ``(r_1, …, r_k)``, n times true: not all on one line (k = 2) or plane (k = 3).
+            values: The values there ``(n,)``.
             power: p, odd.
+
+        Raises:
+            numpy.linalg.LinAlgError: If there is not one such spline.
         """
-        self._points, self._power = points, power
+        self._lattice, self._known, self._power = lattice, known, power
         # All monomials up to the degree from which on such a spline is unique, and at least linear ones: their factors.
-        axes, degree = range(points.shape[1]), max(1, power // 2)
+        axes, degree = range(known.ndim), max(1, power // 2)
         self._factors = [term for count in range(degree + 1) for term in itertools.combinations_with_replacement(axes, count)]
-        self._sign = -1.0 if power % 4 == 1 else 1.0  # so that the quadratic form of the coefficients is positive
-        n, terms = len(points), len(self._factors)
+        n, terms = len(values), len(self._factors)
+        points = [places.reshape(-1)[indices] for places, indices in zip(lattice.coordinates, known.nonzero(), strict=True)]
         matrix = np.zeros((n + terms, n + terms))
-        matrix[:n, :n] = self._radial(points)
-        matrix[:n, n:] = self._monomials(points)
-        matrix[n:, :n] = matrix[:n, n:].T
-        self._inverse = np.linalg.inv(matrix)
-        self._coefficients = self._inverse[:, :n] @ values
+        apart = cdist(np.transpose(points), np.transpose(points))
+        matrix[:n, :n] = math.prod([apart] * power)
+        for column, factors in enumerate(self._factors, n):
+            matrix[:n, column] = matrix[column, :n] = math.prod((points[axis] for axis in factors), start=np.ones(n))
+        *self._factored, failed = lapack.dsytrf(matrix, lower=1, lwork=_COLUMNS * len(matrix))
+        if failed:
+            raise np.linalg.LinAlgError(f"no spline of power {power} is determined by {n} points")
+        self._coefficients = lapack.dsytrs(*self._factored, np.append(values, np.zeros(terms)), lower=1)[0]
 
     @property
     def left_out(self) -> Array:
@@ -52,36 +63,16 @@ class RadialSpline:
         Source: S. Rippa, "An algorithm for selecting a good value for the parameter c in radial basis function interpolation",
         Adv. Comput. Math. 11, 193-210 (1999).
         """
-        n = len(self._points)
-        return np.asarray(self._coefficients[:n] / np.diagonal(self._inverse)[:n])
+        n = len(self._coefficients) - len(self._factors)
+        return np.asarray(self._coefficients[:n] / np.diagonal(lapack.dsytri(*self._factored, lower=1)[0])[:n])
 
-    def __call__(self, points: Array) -> Array:
-        """Evaluate.
-
-        Args:
-            points: Where ``(m, k)``.
-
-        Returns:
-            The spline there ``(m,)``.
-        """
-        n = len(self._points)
-        values: Array = self._monomials(points) @ self._coefficients[n:]
-        step = max(1, _AT_ONCE // n)
-        for start in range(0, len(points), step):
-            part = slice(start, start + step)
-            values[part] += self._radial(points[part]) @ self._coefficients[:n]
+    @property
+    def values(self) -> Array:
+        """The spline at all points of the grid ``(r_1, …, r_k)``."""
+        n = len(self._coefficients) - len(self._factors)
+        amounts = np.zeros(self._known.shape)
+        amounts[self._known] = self._coefficients[:n]
+        values = self._lattice.sum_powers(amounts, self._power)
+        for factors, coefficient in zip(self._factors, self._coefficients[n:], strict=True):
+            values += math.prod((self._lattice.coordinates[axis] for axis in factors), start=coefficient)
         return values
-
-    def _radial(self, points: Array) -> Array:
-        square = np.asarray(cdist(points, self._points, "sqeuclidean"))
-        result: Array = np.sqrt(square)
-        for _ in range(self._power // 2):
-            result *= square
-        return self._sign * result
-
-    def _monomials(self, points: Array) -> Array:
-        result = np.ones((len(points), len(self._factors)))
-        for column, factors in zip(result.T, self._factors, strict=True):
-            for axis in factors:
-                column *= points[:, axis]
-        return result

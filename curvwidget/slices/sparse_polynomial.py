@@ -45,7 +45,6 @@ class SparsePolynomial:
         self._columns = [np.full(number, -1) for number in shape]
         for columns, levels in zip(self._columns, self._levels, strict=True):
             columns[np.concatenate(levels)] = np.arange(2 * len(levels) - 1)
-        self._coefficients = np.zeros([basis.shape[1] for basis in self._bases])
         self._followed: set[Block] = set()
         self._surpluses: dict[Block, float] = {}  # of the blocks that are taken and not followed yet
         self.values = np.zeros(shape)
@@ -113,20 +112,23 @@ class SparsePolynomial:
         # Within a block a point matters to those that are second in the pairs where it is first, and to no other block's.
         second = {point: self._seconds(point) for own in points.values() for point in own}
         for number in range(len(self._levels) + 1):
-            for point in (point for point, seconds in second.items() if seconds == number):
-                term = tuple(columns[index] for columns, index in zip(self._columns, point, strict=True))
-                self._coefficients[term] = losses[point] - self.values[point]
-                self.used[point] = True
-            self.values = self._evaluate()
+            own = [point for point, seconds in second.items() if seconds == number]
+            if own:
+                self.values = self.values + self._terms(own, np.array([losses[point] - self.values[point] for point in own]))
+                self.used[tuple(np.transpose(own))] = True
+
+    def _terms(self, points: list[Point], coefficients: Array) -> Array:
+        # The sum of some terms on the grid ``(r_1, …, r_k)``: of products over the axes.
+        *others, last = (
+            basis[:, columns[list(indices)]]
+            for basis, columns, indices in zip(self._bases, self._columns, zip(*points, strict=True), strict=True)
+        )
+        for factors in others:
+            coefficients = coefficients[..., None, :] * factors
+        return np.asarray(coefficients @ last.T)
 
     def _seconds(self, point: Point) -> int:
         return sum(int(index > number // 2) for index, number in zip(point, self.values.shape, strict=True))
-
-    def _evaluate(self) -> Array:
-        values = self._coefficients
-        for basis in self._bases:
-            values = np.tensordot(values, basis, axes=(0, 1))  # the axis done goes to the end
-        return values
 
 
 def _moved(block: Block, axis: int, by: int) -> Block:
