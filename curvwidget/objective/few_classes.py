@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from curvwidget.objective.rewriting import DEVICE, DTYPE, SHAPE, VALUE, call, constant
+from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, call, constant
 
 __all__ = ["lay_classes_in_rows"]
 
@@ -76,9 +76,15 @@ def _transposed(graph: fx.Graph, matrix: fx.Node) -> fx.Node:
             return call(graph, _aten.mm.default, _flipped(graph, second), _flipped(graph, first))
         if matrix.target is _aten.addmm.default and len(matrix.args[0].meta.get(SHAPE, ())) == 1:  # type: ignore[union-attr]
             bias, first, second = matrix.args
-            column = call(graph, _aten.unsqueeze.default, bias, 1)
+            column = _column(graph, bias)
             return call(graph, _aten.addmm.default, column, _flipped(graph, second), _flipped(graph, first))
     return graph.call_function(_aten.clone.default, (_flipped(graph, matrix),), {"memory_format": torch.contiguous_format})
+
+
+def _column(graph: fx.Graph, vector: Any) -> fx.Node:
+    if VALUE in vector.meta:
+        return constant(graph, vector.meta[VALUE].unsqueeze(1), made=vector.meta[MADE])
+    return call(graph, _aten.unsqueeze.default, vector, 1)
 
 
 def _flipped(graph: fx.Graph, matrix: Any) -> fx.Node:

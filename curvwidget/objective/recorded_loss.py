@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -51,17 +52,17 @@ class RecordedLoss:
         """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
         return all(tensor._version == version for tensor, version in self.versions)
 
-    def __call__(self, parameters: Sequence[Tensor], known: Sequence[Tensor]) -> Tensor:
-        """Evaluate.
+    def arguments(self, parameters: Sequence[Tensor], known: Sequence[Tensor]) -> tuple[Any, ...]:
+        """Choose what the function takes.
 
         Args:
             parameters: All of θ's blocks; those that are not read may hold anything.
             known: Values of the affine part.
 
         Returns:
-            L_b, a scalar tensor.
+            The arguments for L_b, a scalar tensor.
         """
-        return self.function(*(parameters[place] for place in self.reads), *known, self.constants)
+        return (*(parameters[place] for place in self.reads), *known, self.constants)
 
 
 def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int], n_directions: int, budget: int) -> RecordedLoss:

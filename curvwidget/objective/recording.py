@@ -209,7 +209,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if recorded is not func and args[0] not in self.nodes:  # written to: a constant no more
             arguments = (constant(self.graph, args[0].clone()), *arguments[0][1:]), arguments[1]
         result = func(*args, **kwargs)
-        if func in _SAME:
+        if func in _SAME or (func is _aten.view.default and result.shape == args[0].shape):
             self._name(result, self.nodes[args[0]])
             return result
         node = self.graph.call_function(recorded, *arguments)

@@ -110,7 +110,7 @@ def test_a_frozen_body_is_not_run_again_and_only_its_last_output_is_kept() -> No
     objective = Objective(model, F.cross_entropy, (torch.randn(6, 1, 9, 9).double(), torch.arange(6) % 3), parameters="6.*")
     along, _ = both_ways(objective, directions(objective), coordinates())
     assert along.spared_parameters == ("6.weight", "6.bias")
-    ((record,),) = objective._records.values()
+    ((record,),) = (recording.records for recording in objective._records.values())
     assert [tuple(tensor.shape) for tensor in record.constants] == [(6,)]  # the labels
     assert record.affine.size == 6 * 3
     runs = 0
@@ -285,8 +285,8 @@ def test_what_is_known_of_batches_is_kept_as_far_as_the_budget_goes() -> None:
         objective = case_named("MLP with tanh").build().objective(batch_size=8)  # 23 samples in three batches
         objective._risk.ways.budget = batches * a_batch + 3 * constants
         along, _ = both_ways(objective, directions(objective), coordinates())
-        (records,) = objective._records.values()
-        assert sum(record.affine.size > 0 for record in records) == batches
+        (recording,) = objective._records.values()
+        assert sum(record.affine.size > 0 for record in recording.records) == batches
         assert along.spared_parameters == (("0.weight", "0.bias") if batches == 3 else ())
 
 
@@ -306,9 +306,9 @@ def test_a_record_serves_all_directions_that_move_the_same() -> None:
     objective = case_named("MLP with tanh").build().objective()
     first = objective.along(directions(objective))
     first.at(coordinates())
-    (records,) = objective._records.values()
+    (recording,) = objective._records.values()
     both_ways(objective, 2 * directions(objective), coordinates())
-    assert list(objective._records.values()) == [records]
+    assert list(objective._records.values()) == [recording]
     one = torch.zeros(2, objective.n_parameters).double()
     one[:, objective.blocks[0].slice] = 1.0
     both_ways(objective, one, coordinates())
@@ -353,7 +353,7 @@ def test_transformer_layers_take_their_fast_path_where_it_gives_the_same() -> No
         along, _ = both_ways(objective, directions(objective), coordinates())
         assert along.declined == ()
         assert along._plane is not None
-        operations = str(along._plane._records[0].function.__self__.code)
+        operations = str(along._plane._recording.records[0].function.__self__.code)
         assert ("_transformer_encoder_layer_fwd" in operations) == fast
 
 
@@ -457,8 +457,9 @@ def test_what_is_kept_dies_with_its_last_name() -> None:
     along = objective.along(directions(objective))
     along.at(coordinates())
     assert along._plane is not None
-    known, ((record,),) = weakref.ref(along._plane), objective._records.values()
-    record = weakref.ref(record)
+    known, (recording,) = weakref.ref(along._plane), objective._records.values()
+    (record,) = map(weakref.ref, recording.records)
+    del recording
     del along
     assert known() is None
     objective.release()

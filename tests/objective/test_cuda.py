@@ -16,7 +16,7 @@ from torch import nn
 
 import curvwidget as cw
 from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
-from curvwidget.objective import Objective, recorded_plane, together
+from curvwidget.objective import Objective, recorded_terms, together
 from curvwidget.objective.replay import Replay
 from tests.cases import CASES, Case, case_named
 
@@ -161,8 +161,8 @@ def test_whether_points_go_together_is_measured_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_graph_is_made_once_though_the_first_losses_are_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Mock(wraps=recorded_plane.Replay)
-    monkeypatch.setattr(recorded_plane, "Replay", made)
+    made = Mock(wraps=recorded_terms.Replay)
+    monkeypatch.setattr(recorded_terms, "Replay", made)
     model = nn.Linear(1, 1, bias=False).double()
     nn.init.ones_(model.weight)
     data = torch.ones(4, 1).double(), torch.zeros(4, 1).double()

@@ -7,10 +7,11 @@ import itertools
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curvwidget._interrupt import interruptible
-from curvwidget.objective import Objective, affine
+from curvwidget.objective import Objective, affine, recorded_terms
 from curvwidget.objective import along as along_module
 from curvwidget.objective.along import LossesAlong
+from curvwidget.objective.recorded_plane import Recording
 from tests.cases import CASES, case_named
 from tests.objective.planes import coordinates, directions
 
@@ -111,7 +113,7 @@ def test_an_affine_loss_is_known_altogether() -> None:
     model = Sequel(lambda layer, x: layer(x).mean(dim=(0, 1)))
     along = compared(Objective(model, lambda out, _: out, (x, x)))
     assert along.spared_parameters == ("layer.weight", "layer.bias")
-    (record,) = along._plane._records
+    (record,) = along._plane._recording.records
     assert (record.affine.size, record.reads, record.constants) == (1, (), ())
 
 
@@ -154,8 +156,8 @@ def test_points_leave_all_that_they_start_from_as_it_is(name: str) -> None:
     first = along.at(coordinates())
     plane = along._plane
     assert plane is not None
-    kept = [tensor for record in plane._records for tensor in (*record.constants, *record.affine.constants)]
-    kept += [tensor for known in plane._known for one in known for tensor in (one._origin, *one._slopes)]
+    kept = [tensor for record in plane._recording.records for tensor in (*record.constants, *record.affine.constants)]
+    kept += plane._terms.kept
     kept += [objective.theta, along._vectors]
     before = [tensor.clone() for tensor in kept]
     np.testing.assert_array_equal(along.at(coordinates()), first)
@@ -255,7 +257,7 @@ def test_features_of_a_frozen_body_count_as_memory() -> None:
         objective._risk.ways.budget = budget
         along = compared(objective)
         assert along.declined == declined
-        for record in along._plane._records if along._plane else ():
+        for record in along._plane._recording.records if along._plane else ():
             assert (record.bytes, record.affine.size) == (features, size)
 
 
@@ -272,7 +274,7 @@ def test_what_the_loss_does_not_come_from_is_not_kept() -> None:
     along = compared(Objective(Sequel(more), F.mse_loss, data()))
     gc.collect()
     assert not any(reference() is not None for reference in unused)
-    (record,) = along._plane._records
+    (record,) = along._plane._recording.records
     assert record.affine.size == 7 * 2  # twice the hidden layer, not that itself as well
 
 
@@ -297,12 +299,62 @@ def test_recording_may_be_interrupted_at_every_checkpoint_and_taken_up_again() -
             with interruptible(check):
                 along.at(points)
         except Stopped:
-            assert all(len(records) == len(objective._risk.weights) for records in objective._records.values())
+            assert all(len(one.records) == len(objective._risk.weights) for one in objective._records.values())
             np.testing.assert_array_equal(along.at(points), expected)
             assert along.declined == ()
         else:
             break
     assert allowed > 2 * len(objective._risk.weights)
+
+
+class Called:
+    """In place of a CUDA graph: calls the function, which reads the same memory each time."""
+
+    made = 0
+
+    def __init__(self, function: Callable[[Tensor], Tensor], arguments: Sequence[Tensor]) -> None:
+        type(self).made += 1
+        self._function = function
+        function(*arguments)
+
+    def __call__(self, point: Tensor) -> Tensor:
+        return self._function(point).clone()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_planes_of_one_record_take_turns_at_one_graph(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_terms, "Replay", Called)
+    monkeypatch.setattr(Recording, "replayable", True)
+    objective = case_named(name).build().objective()
+    one, other = directions(objective), 0.5 * directions(objective).flip(1)
+    planes = [objective.along(vectors) for vectors in (one, other)]
+    expected = [along.at(coordinates()) for along in planes]
+    made = Called.made
+    for along in planes:
+        assert along._plane is not None
+        along._plane._replayable = True
+    for _ in range(2):
+        for along, losses in zip(planes, expected, strict=True):
+            np.testing.assert_allclose(along.at(coordinates()), losses, rtol=1e-12)
+            assert along._plane is not None
+            assert along._plane._replay is not None
+    assert Called.made == made + 1
+
+
+def test_a_graph_that_cannot_be_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = Mock(side_effect=RuntimeError("no such device"))
+    monkeypatch.setattr(recorded_terms, "Replay", tried)
+    objective = case_named("MLP with tanh").build().objective()
+    expected = objective.along(directions(objective)).at(coordinates())
+    for _ in range(2):
+        along = objective.along(directions(objective))
+        along.expect_many()
+        along.at(coordinates(points=1))
+        assert along._plane is not None
+        along._plane._replayable = along._plane._recording.replayable
+        np.testing.assert_allclose(along.at(coordinates()), expected, rtol=1e-12)
+        assert along._plane._replay is None
+    assert tried.call_count == 1
 
 
 def test_a_reason_is_given_once_whatever_interrupted_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
