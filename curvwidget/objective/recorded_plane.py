@@ -137,7 +137,10 @@ class RecordedPlane:
         Returns:
             L.
         """
-        return sum(weight * term for weight, term in zip(self._weights, self.terms(coefficients), strict=True))
+        loss = 0.0
+        for weight, term in zip(self._weights, self._terms.at(coefficients), strict=True):
+            loss += weight * float(term)
+        return loss
 
     def terms(self, coefficients: Sequence[float]) -> list[float]:
         """Evaluate the terms of the loss at one point; `curvwidget._interrupt.checkpoint` is called before each.

@@ -61,7 +61,7 @@ class CheckPoints:
         found = []
         while (largest := squares.max()) > 1 + _HAIR:
             ties = np.flatnonzero(squares >= largest * (1 - _HAIR))
-            found.append(self._point(ties[self._random.integers(len(ties))]))
+            found.append(self._point(ties[self._random.integers(len(ties)) if len(ties) > 1 else 0]))
             np.minimum(squares, self.lattice.squares_from(found[-1]), out=squares)
         return found
 

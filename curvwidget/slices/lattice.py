@@ -45,7 +45,7 @@ class Lattice:
         Returns:
             Squared distances ``(r_1, …, r_k)``.
         """
-        return _squares([places - places.flat[index] for places, index in zip(self.coordinates, point, strict=True)])
+        return _squares([places - places.item(index) for places, index in zip(self.coordinates, point, strict=True)])
 
     def sum_powers(self, amounts: Array, power: int) -> Array:
         """Sum up powers of distances, as the convolution that this is.
