@@ -173,7 +173,7 @@ def record_plane(risk: Risk, theta: Tensor, vectors: Tensor, records: Records) -
         raise NotRecordableError("an analytic loss is called at each point")
     if risk.draws_random:
         raise NotRecordableError("the loss draws random numbers")
-    moves = torch.stack([(vectors[:, block.slice] != 0).any() for block in risk.blocks]).tolist()
+    moves = torch.stack([vectors[:, block.slice].any() for block in risk.blocks]).tolist()
     moved = tuple(place for place, moves_it in enumerate(moves) if moves_it)
     if not moved:
         raise NotRecordableError("the directions move nothing")

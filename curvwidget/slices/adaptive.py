@@ -98,23 +98,14 @@ class _Approximation:
         self.polynomial = SparsePolynomial(losses.values.shape)
         self.checks = CheckPoints(losses)
         self._directions = directions
+        self._spacing = float(torch.finfo(directions.vectors.dtype).eps)
         self._tolerance = tolerance
+        self.target = self.rounding = 0.0
         self._on_the_way = on_the_way
         self._believed: Interpolant | None = None  # of what is known now, once it was asked for
         self._shown: LossSlice | None = None
         self._first_error = math.inf
         self._seen_until = 0.0  # on the clock, how long the last picture is looked at
-
-    @property
-    def target(self) -> float:
-        # Points evaluated are points of the grid, so that this is no more than what the range of the whole grid would give.
-        found = self.losses.values[self.losses.known]
-        return self._tolerance * float(found.max() - found.min())
-
-    @property
-    def rounding(self) -> float:
-        spacing = float(torch.finfo(self._directions.vectors.dtype).eps)
-        return _ROUNDINGS * spacing * float(np.abs(self.losses.values[self.losses.known]).max())
 
     @property
     def settled(self) -> bool:
@@ -138,8 +129,16 @@ class _Approximation:
         for _ in self.losses.evaluate(points):
             if self._shown is not None:
                 yield dataclasses.replace(self._shown, evaluations=self.losses.count)
-        if not (np.abs(self.losses.values[known]) < _LARGEST).all():  # nor NaN and inf
+        self._look()
+
+    def _look(self) -> None:
+        found = self.losses.values[self.losses.known]
+        largest = float(np.abs(found).max())
+        if not largest < _LARGEST:  # nor NaN and inf
             raise _NotForPolynomialsError
+        # Points evaluated are points of the grid, so that this is no more than what the range of the whole grid would give.
+        self.target = self._tolerance * float(np.ptp(found))
+        self.rounding = _ROUNDINGS * self._spacing * largest
 
     def grow(self, share: float) -> Iterator[LossSlice]:
         # Follow blocks of the polynomial with at least this share of the largest surplus.

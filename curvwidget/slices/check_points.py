@@ -105,7 +105,11 @@ class CheckPoints:
         return [point for point in found if not self._losses.known[point]]
 
     def _point(self, index: Any) -> Point:
-        return tuple(int(number) for number in np.unravel_index(int(index), self._losses.known.shape))
+        point, left = [], int(index)
+        for number in reversed(self._losses.known.shape):
+            left, along = divmod(left, number)
+            point.append(along)
+        return tuple(reversed(point))
 
 
 # In places of the half-width.

@@ -35,6 +35,8 @@ class Lattice:
         self.steps = tuple(steps)
         self.coordinates = np.ix_(*(step * (np.arange(number) - number // 2) for number, step in zip(shape, steps, strict=True)))
         self._shape = shape
+        self._squares = _squares(np.ix_(*(step * np.arange(1 - n, n) for n, step in zip(shape, steps, strict=True))))
+        self._squares.flags.writeable = False
 
     def squares_from(self, point: Sequence[int]) -> Array:
         """Say how far all points are from one.
@@ -45,7 +47,8 @@ class Lattice:
         Returns:
             Squared distances ``(r_1, …, r_k)``.
         """
-        return _squares([places - places.item(index) for places, index in zip(self.coordinates, point, strict=True)])
+        # Those of all differences of two indices lie there, the smallest ones in the middle.
+        return self._squares[tuple(slice(n - 1 - index, 2 * n - 1 - index) for n, index in zip(self._shape, point, strict=True))]
 
     def sum_powers(self, amounts: Array, power: int) -> Array:
         """Sum up powers of distances, as the convolution that this is.
