@@ -53,10 +53,10 @@ class RecordedTerms:
             records: One a batch.
             own: Whether the directions are copied, so that others may be taken in their place.
         """
-        self._made_from = risk, theta, vectors, moved, records
-        self.theta = theta
         if own:
             vectors = vectors.clone()
+        self._made_from = risk, theta, vectors, moved, records
+        self.theta = theta
         memory = torch.empty_like(theta)
         reads = {place for record in records for place in record.reads}
         stretches = _stretches(risk, reads)

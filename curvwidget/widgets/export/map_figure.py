@@ -40,6 +40,8 @@ def draw_map(figure: Figure, box: Box, view: LossMap) -> None:
         box: Left, bottom, width and height as shares of the figure.
         view: The map.
     """
+    from matplotlib.patheffects import withStroke
+
     left, bottom, width, height = box
     # Room for names and numbers, in inches of the figure's own size.
     wide, high = figure.get_size_inches()
@@ -94,8 +96,9 @@ def draw_map(figure: Figure, box: Box, view: LossMap) -> None:
             name, (across, up), xytext=(shift, 5), textcoords="offset points", fontsize=8, ha=side, parse_math=False, clip_on=True
         )
         text.set_bbox({"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1})
-    axes.plot(0, 0, "+", color="black", markersize=8, markeredgewidth=1.5)
-    axes.annotate("θ", (0, 0), xytext=(4, -9), textcoords="offset points", fontsize=9, style="italic")
+    halo = [withStroke(linewidth=3.0, foreground="white")]  # for what stands on dark colours
+    axes.plot(0, 0, "+", color="black", markersize=8, markeredgewidth=1.5, path_effects=halo)
+    axes.annotate("θ", (0, 0), xytext=(4, -9), textcoords="offset points", fontsize=9, style="italic", path_effects=halo)
     axes.plot(*view.probe, "o", color="white", markersize=9, markeredgewidth=3.2, fillstyle="none")
     axes.plot(*view.probe, "o", color="black", markersize=9, markeredgewidth=1.5, fillstyle="none")
 
