@@ -124,7 +124,7 @@ class HessianProducts:
             with held():
                 began = time.perf_counter()
                 while done < count and time.perf_counter() - began < _HOLD_SECONDS:
-                    step = rows if count - done >= FEWEST_AT_ONCE else 1
+                    step = rows if count - done >= self._risk.ways.fewest else 1
                     part = done if step == 1 else slice(done, done + step)
                     total[part].add_(multiply(vectors[part]), alpha=weight)
                     done += step

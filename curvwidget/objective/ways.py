@@ -8,6 +8,7 @@ samples) and slower where it costs arithmetic. Which it is, is measured.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -22,14 +23,16 @@ __all__ = ["FEWEST_AT_ONCE", "Ways", "clock"]
 
 Product = Callable[[Tensor], Tensor]
 
-_AT_ONCE = (4, 16)  # vectors that one walk is tried with
-FEWEST_AT_ONCE = _AT_ONCE[0]
+# Vectors that one walk is tried with, on a CPU and elsewhere, where four may cost more than one by one and sixteen far less.
+_AT_ONCE = {True: (4, 16), False: (4, 8, 16)}
+FEWEST_AT_ONCE = 4
 """Fewer vectors than these never gain by a common walk."""
 # Seconds, on a CPU and elsewhere, where a common walk gains with arithmetic, too:
 _SLOW = {True: 0.02, False: 0.2}  # of a product whose bookkeeping is too small a part of it to be worth measuring
 _LONGEST = {True: 0.1, False: 1.0}  # that a walk with several may be expected to take, to be tried at all
 _HOPELESS = 0.2  # seconds to build a graph; less may be a first call on a busy machine
-_GAIN, _LOSS = 0.95, 1.2  # of the time: what a common walk is chosen at, and what a larger one is not tried at
+_GAIN = 0.95  # of the time: what a common walk is chosen at
+_LOSS = {True: 1.2, False: math.inf}  # and what a larger one is not tried at
 _RUNS, _ENOUGH = 5, 0.1  # of each; two where they take so many seconds
 _PREPARED = 4  # calls on other devices than a CPU, in which what is asked for in one call later on is prepared
 
@@ -45,6 +48,7 @@ class Ways:
         records: Whether walks that are done again and again are recorded; None as long as there were too few of them.
         no_record: Why not, in words.
         at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
+        fewest: Vectors in all that are not multiplied one by one where more than one are taken at once.
         by_record: Whether that was measured upon a record; None for either.
         reason: Why, in words.
         points_alone: Why points along so many directions, with a record of the loss or without one, are evaluated one by one on a
@@ -57,6 +61,7 @@ class Ways:
     records: bool | None = None
     no_record: str = ""
     at_once: int | None = None
+    fewest: int = FEWEST_AT_ONCE
     by_record: bool | None = None
     reason: str = ""
     points_alone: dict[tuple[int, bool], str] = field(default_factory=dict)
@@ -82,17 +87,18 @@ class Ways:
             return
         on_cpu = theta.device.type == "cpu"
         generator = torch.Generator().manual_seed(0)
-        vectors = torch.randn(_AT_ONCE[-1], len(theta), generator=generator, dtype=torch.float64).to(theta)
+        vectors = torch.randn(max(_AT_ONCE[on_cpu]), len(theta), generator=generator, dtype=torch.float64).to(theta)
         alone, truth = _timed(walk, vectors[:1])
         if alone > _SLOW[on_cpu]:
             self._settle(1, f"a product takes {1e3 * alone:.1f} ms")
             return
         best, fastest, allowed = 1, alone, most()
-        for count in _AT_ONCE:
+        fewest = max(_AT_ONCE[on_cpu])
+        for count in _AT_ONCE[on_cpu]:
             if count * fastest > _LONGEST[on_cpu]:
                 break
             if count > allowed:
-                self._settle(best, f"the memory budget allows {allowed}")
+                self._settle(best, f"the memory budget allows {allowed}", fewest)
                 return
             try:
                 seconds, products = _timed(walk, vectors[:count])
@@ -102,11 +108,13 @@ class Ways:
             if not bool((products[0] - truth[0]).norm() <= PRODUCT_TOLERANCE[theta.dtype] * truth.norm()):
                 self._settle(1, "a common walk gives other products")
                 return
+            if seconds / count <= alone:
+                fewest = min(fewest, count)
             if seconds / count <= _GAIN * fastest:
                 best, fastest = count, seconds / count
-            elif seconds / count > _LOSS * fastest:
+            elif seconds / count > _LOSS[on_cpu] * fastest:
                 break
-        self._settle(best, f"a product takes {1e3 * fastest:.2f} ms, alone {1e3 * alone:.2f} ms")
+        self._settle(best, f"a product takes {1e3 * fastest:.2f} ms, alone {1e3 * alone:.2f} ms", fewest)
 
     def measured(self, *, repeated: bool) -> bool:
         """Say whether it is known how many vectors to give at once.
@@ -130,8 +138,8 @@ class Ways:
         """
         return self.at_once or 1 if self.by_record in (None, recorded) else 1
 
-    def _settle(self, at_once: int, reason: str) -> None:
-        self.at_once, self.reason = at_once, reason
+    def _settle(self, at_once: int, reason: str, fewest: int = FEWEST_AT_ONCE) -> None:
+        self.at_once, self.reason, self.fewest = at_once, reason, fewest
 
     def __str__(self) -> str:
         # The ways in words.

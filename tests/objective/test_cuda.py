@@ -16,7 +16,7 @@ from torch import nn
 
 import curvwidget as cw
 from curvwidget.curvature.trace import TRACE_METHODS, TraceMethod
-from curvwidget.objective import Objective, recorded_terms, together
+from curvwidget.objective import Objective, recorded_terms, together, ways
 from curvwidget.objective.replay import Replay
 from tests.cases import CASES, Case, case_named
 
@@ -201,6 +201,20 @@ def test_replayed_products_and_losses_are_those_of_the_cpu(name: str) -> None:
     kept = found.clone()
     there.hvp(vectors[0])
     assert torch.equal(found, kept)  # a result is the caller's own
+
+
+def test_a_block_of_four_that_loses_does_not_keep_eight_and_sixteen_from_being_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, seconds = 0.0, {1: 1.4e-3, 4: 7e-3, 8: 8.6e-3, 16: 14e-3}
+
+    def walk(vectors: torch.Tensor) -> torch.Tensor:
+        nonlocal now
+        now += seconds[len(vectors)]
+        return 3 * vectors
+
+    monkeypatch.setattr(ways, "clock", lambda _: now)
+    found = ways.Ways(plain=False, budget=2**30)
+    found.choose(walk, torch.zeros(5, dtype=torch.float64, device="cuda"), built_in=0.0, most=lambda: 100)
+    assert (found.at_once, found.fewest) == (16, 8)
 
 
 def test_threads_that_replay_get_their_own_products() -> None:

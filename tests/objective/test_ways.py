@@ -93,6 +93,18 @@ def test_more_vectors_are_taken_at_once_as_long_as_that_is_faster() -> None:
     assert max(walks) == 16
 
 
+def test_fewer_vectors_than_gain_by_a_common_walk_go_one_by_one() -> None:
+    found, _ = chosen(lambda count: {1: 1e-3, 4: 4.2e-3, 16: 8e-3}[count])
+    assert (found.at_once, found.fewest) == (16, 16)
+    found, _ = chosen(lambda count: {1: 1e-3, 4: 3.9e-3, 16: 8e-3}[count])
+    assert (found.at_once, found.fewest) == (16, 4)
+    objective = case_named("MLP with tanh").build().objective()
+    vectors = torch.randn(15, objective.n_parameters, dtype=torch.float64)
+    objective._risk.ways.at_once, objective._risk.ways.fewest = 16, 16
+    alone = torch.stack([objective.hvp(vector) for vector in (*vectors, *vectors)])[-15:]  # from the record at last
+    assert torch.equal(objective.hvp(vectors), alone)
+
+
 def test_slow_products_are_not_measured_at_length() -> None:
     found, walks = chosen(lambda count: 1e-3, built_in=0.5)
     assert (found.at_once, walks) == (1, [])
