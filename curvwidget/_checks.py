@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Iterable
 
-__all__ = ["check_choice", "check_count", "check_finite", "check_positive"]
+__all__ = ["check_choice", "check_count", "check_finite", "check_kind", "check_positive"]
 
 
 def check_choice(name: str, value: object, choices: Iterable[str | None]) -> None:
@@ -24,6 +24,22 @@ def check_choice(name: str, value: object, choices: Iterable[str | None]) -> Non
     if not isinstance(value, (str, type(None))) or value not in allowed:
         expected = ", ".join(repr(choice) for choice in allowed)
         raise ValueError(f"{name} must be one of {expected}, got {value!r}")
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Refuse a value of another class.
+
+    Args:
+        name: The argument's name.
+        value: What came.
+        kind: The class it must be of.
+
+    Raises:
+        TypeError: If it is of another.
+    """
+    if not isinstance(value, kind):
+        came = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+        raise TypeError(f"{name} must be of class {kind.__name__}, got {came}")
 
 
 def check_count(name: str, value: object, *, minimum: int = 1) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["DifferenceStep", "choose_step", "difference_matrix", "second_differe
 Array = np.ndarray[Any, Any]
 
 _FIRST_STEP = 1e-2  # of ‖θ‖, or of 1 where θ is shorter
+_MOST_DOUBLINGS = 4
 _MOST_HALVINGS = 16
 _ENOUGH = 1e-3  # relative disagreement of a step and half of it: the half's error is then about a third of it
 _KINK_REMARK = 2e-2
@@ -34,6 +36,8 @@ class DifferenceStep:
         evaluations: Loss evaluations spent on the choice.
         kink_disagreement: The largest disagreement of longer steps where these met a kink, else zero: a halving changed the
             curvatures visibly and the next one hardly at all, which no smooth loss does.
+        rounding: What rounding adds to a curvature along vectors as long as those it was chosen on, as far as the disagreement
+            shows it. The centre's is the same in all curvatures: it does not average out.
     """
 
     length: float
@@ -41,6 +45,7 @@ class DifferenceStep:
     noise: float
     evaluations: int
     kink_disagreement: float = 0.0
+    rounding: float = 0.0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -84,8 +89,8 @@ def second_differences(objective: Objective, vectors: Tensor, step: float) -> Ar
 def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
     """Choose the step of second differences by halving until two steps agree.
 
-    Begins at 1 % of ‖θ‖, halves while the curvatures along the given directions still change, and takes the step at which they
-    changed least: farther down rounding takes over.
+    Begins at 1 % of ‖θ‖, doubles while rounding alone explains how the curvatures along the given directions change, else halves
+    while they change for other reasons, and takes the step at which they changed least: farther down rounding takes over.
 
     Args:
         objective: The loss at θ.
@@ -95,29 +100,42 @@ def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
         The step, with how well it and its half agree.
     """
     theta_norm = float(objective.theta.double().norm())
-    length = _FIRST_STEP * max(theta_norm, 1.0)
+    first = length = _FIRST_STEP * max(theta_norm, 1.0)
     rounding = torch.finfo(objective.dtype).eps * max(abs(objective.loss()), torch.finfo(torch.float32).tiny)
-    norms = vectors.double().norm(dim=1).cpu().numpy()
-    current = second_differences(objective, vectors, length)
-    evaluations = 2 * len(vectors)
-    best: DifferenceStep | None = None
+    squares = float(np.sqrt(np.mean(vectors.double().norm(dim=1).cpu().numpy() ** 4)))
+    seen: dict[float, Array] = {}
+
+    def curvatures(step: float) -> Array:
+        if step not in seen:
+            seen[step] = second_differences(objective, vectors, step)
+        return seen[step]
+
+    def compare(step: float) -> DifferenceStep:
+        half = curvatures(step / 2)
+        scale = max(float(np.sqrt(np.mean(half**2))), np.finfo(float).tiny)
+        disagreement = float(np.sqrt(np.mean((curvatures(step) - half) ** 2))) / scale
+        noise = 4 * rounding * squares / (step / 2) ** 2 / scale
+        found = DifferenceStep(step / 2, disagreement, noise, 2 * len(vectors) * len(seen))
+        return dataclasses.replace(found, rounding=min(disagreement, 2 * noise) * scale)
+
+    found = best = compare(length)
+    while best.noise > _ENOUGH and best.disagreement <= 2 * best.noise and length < first * 2**_MOST_DOUBLINGS:
+        longer = compare(2 * length)
+        if longer.disagreement >= best.disagreement:
+            break
+        length, found, best = 2 * length, longer, longer
     before = worst = kinked = 0.0
     for _ in range(_MOST_HALVINGS):
-        half = second_differences(objective, vectors, length / 2)
-        evaluations += 2 * len(vectors)
-        scale = max(float(np.sqrt(np.mean(half**2))), np.finfo(float).tiny)
-        disagreement = float(np.sqrt(np.mean((current - half) ** 2))) / scale
-        noise = 4 * rounding * float(np.sqrt(np.mean(norms**4))) / (length / 2) ** 2 / scale
-        if before > _SMOOTH_GAIN * max(disagreement, noise) and worst > _KINK_REMARK:
+        if before > _SMOOTH_GAIN * max(found.disagreement, found.noise) and worst > _KINK_REMARK:
             kinked = worst
-        before, worst = disagreement, max(worst, disagreement)
-        if best is None or disagreement < best.disagreement:
-            best = DifferenceStep(length / 2, disagreement, noise, evaluations)
-        if best.disagreement < _ENOUGH or noise > max(best.disagreement, _ENOUGH):
+        before, worst = found.disagreement, max(worst, found.disagreement)
+        if found.disagreement < best.disagreement:
+            best = found
+        if best.disagreement < _ENOUGH or found.noise > max(best.disagreement, _ENOUGH):
             break
-        current, length = half, length / 2
-    assert best is not None
-    return DifferenceStep(best.length, best.disagreement, best.noise, evaluations, kinked)
+        length /= 2
+        found = compare(length)
+    return dataclasses.replace(best, evaluations=2 * len(vectors) * len(seen), kink_disagreement=kinked)
 
 
 def difference_matrix(objective: Objective, directions: Directions, step: DifferenceStep) -> tuple[Array, float, int]:

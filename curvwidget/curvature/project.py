@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curvwidget._checks import check_choice
+from curvwidget._checks import check_choice, check_kind
 from curvwidget.curvature.differences import choose_step, difference_matrix
 from curvwidget.curvature.fit import fit_projection
 from curvwidget.curvature.projected import ProjectedCurvature
@@ -55,6 +55,7 @@ def project_curvature(objective: Objective, directions: Directions, *, method: P
         ('saddle', [-2.0, 2.0])
     """
     check_choice("method", method, METHODS)
+    check_kind("directions", directions, Directions)
     if directions.n_parameters != objective.n_parameters:
         raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
     gradient = objective.gradient()

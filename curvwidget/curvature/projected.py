@@ -26,7 +26,8 @@ class ProjectedCurvature(ArrayResult):
         matrix: ``(k, k)`` float64: v_iᵀ·H·v_j.
         principal: Eigenvalues of the matrix ``(k,)``, ascending: the principal curvatures κ₋ ≤ κ₊ for k = 2.
         gradient: Slope along each direction ``(k,)``: v_iᵀ·∇L.
-        error: Bound on the numerical error of each principal curvature.
+        error: Of each principal curvature, numerical: a bound with products; with differences what two steps disagree by, and no
+            bound where the notes say that the loss is not smooth at that scale.
         gram: ``(k, k)``: v_iᵀ·v_j; a mean curvature m predicts the matrix m·gram.
         loss: L(θ).
         gradient_norm: ‖∇L(θ)‖ in all N dimensions.

@@ -32,7 +32,7 @@ def stream_slice_trace(
 
     For z from N(0, I) the curvature zᵀHz of the slice α ↦ L(θ + αz) has mean tr(H) and variance 2·tr(H²), so its sample
     variance gives tr(H²) as well (Böttcher and Wheeler, arXiv:2208.13219). The curvature is taken by second differences, see
-    `choose_step`.
+    `choose_step`; what rounding adds to all of them alike is part of the standard error, and more samples do not lessen it.
 
     Args:
         objective: The loss at θ.
@@ -52,12 +52,13 @@ def stream_slice_trace(
 
     if resume is None or resume.step is None or resume.step_disagreement is None:
         chosen = choose_step(objective, torch.cat([draw(index) for index in range(_PILOTS)]))
-        step, disagreement, notes = chosen.length, chosen.disagreement, chosen.notes
+        step, disagreement, rounding, notes = chosen.length, chosen.disagreement, chosen.rounding, chosen.notes
         evaluations = chosen.evaluations
         curvatures: list[float] = []
         history: list[tuple[float, float, float]] = []
     else:
-        step, disagreement, notes = resume.step, resume.step_disagreement, without_shortfall(resume.notes)
+        step, disagreement, rounding = resume.step, resume.step_disagreement, resume.rounding
+        notes = without_shortfall(resume.notes)
         evaluations, curvatures = resume.evaluations, resume.samples.tolist()
         history = [tuple(row) for row in resume.history.tolist()]
         if len(curvatures) >= samples or _is_enough(history, target_stderr):
@@ -70,7 +71,7 @@ def stream_slice_trace(
         values = np.array(curvatures)
         count = len(values)
         variance = float(values.var(ddof=1)) if count > 1 else float("nan")
-        stderr = float(np.sqrt(variance / count))
+        stderr = float(np.hypot(np.sqrt(variance / count), rounding))
         history.append((float(values.mean()), stderr, float(evaluations)))
         enough = _is_enough(history, target_stderr)
         yield TraceEstimate(
@@ -86,6 +87,7 @@ def stream_slice_trace(
             evaluations=evaluations,
             step=step,
             step_disagreement=disagreement,
+            rounding=rounding,
             progress=1.0 if enough else count / samples,
             notes=notes + _missed(history, target_stderr) if count == samples else notes,
         )

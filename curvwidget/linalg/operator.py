@@ -91,7 +91,7 @@ def as_operator(thing: SymmetricOperator | HasHessian) -> SymmetricOperator:
         return thing
     hessian = getattr(thing, "hessian", None)
     if not callable(hessian):
-        raise TypeError(f"expected an Objective or a SymmetricOperator, got {type(thing).__name__}")
+        raise TypeError(f"objective must be an Objective or a SymmetricOperator, got {type(thing).__name__}")
     operator = hessian()
     if not isinstance(operator, SymmetricOperator):
         raise TypeError(f"{type(thing).__name__}.hessian() must return a SymmetricOperator, got {type(operator).__name__}")

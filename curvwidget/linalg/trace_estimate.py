@@ -37,6 +37,7 @@ class TraceEstimate(ArrayResult):
         evaluations: Loss evaluations spent.
         step: Length ‖Δθ‖ of a difference step; None without differences.
         step_disagreement: Relative disagreement of the curvatures from the step and from half of it; None without differences.
+        rounding: The part of the standard error that more samples do not lessen: rounding of the losses, alike in all curvatures.
         progress: Share of the work done, in [0, 1].
         notes: What a reader must know to trust the numbers, in words; may be empty.
         by_block_stderr: Standard error of each block's trace; empty where the method gives none.
@@ -59,6 +60,7 @@ class TraceEstimate(ArrayResult):
     evaluations: int = 0
     step: float | None = None
     step_disagreement: float | None = None
+    rounding: float = 0.0
     progress: float = 1.0
     notes: tuple[str, ...] = ()
     by_block_stderr: dict[str, float] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from curvwidget._interrupt import checkpoint
@@ -63,7 +64,8 @@ class LossesAlong:
         self._theta = theta
         self._vectors = vectors
         self._records = records
-        self._place = risk.placer(theta, vectors)
+        with torch.inference_mode(False):  # or what it writes to could be written to nowhere else
+            self._place = risk.placer(theta, vectors)
         self._asked = 0
         self._chosen = False
         self._plane: RecordedPlane | None = None
@@ -105,7 +107,7 @@ class LossesAlong:
             The losses ``(B,)`` float64. NaN and inf are returned as they come.
 
         Raises:
-            ValueError: If the coordinates are not of that shape.
+            ValueError: If the coordinates are not of that shape, or beyond the range of θ's dtype.
 
         Example:
             >>> import torch, curvwidget as cw
@@ -116,6 +118,11 @@ class LossesAlong:
         rows = np.asarray(coordinates, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.n_directions:
             raise ValueError(f"coordinates must have shape (B, {self.n_directions}), got {rows.shape}")
+        largest = torch.finfo(self._theta.dtype).max
+        if (np.abs(rows) > largest).any():
+            raise ValueError(
+                f"coordinates must be numbers of {self._theta.dtype}, at most {largest:.3g}, got {np.abs(rows).max():.3g}"
+            )
         losses = np.empty(len(rows))
         done = 0
         while done < len(rows):

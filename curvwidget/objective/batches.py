@@ -39,6 +39,12 @@ class Batches:
         """Share of the samples that each batch holds; the weights sum to 1."""
         return tuple(size / self.n_samples for size in self.sizes)
 
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """How often each tensor has been written to in place, as far as PyTorch counts that."""
+        tensors = (tensor for item in self.items for tensor in tensors_of(item))
+        return tuple(tensor._version for tensor in tensors if not tensor.is_inference())
+
     def head(self, rows: int) -> Batches:
         """Return the first samples of the first batch, as one batch.
 
@@ -67,6 +73,23 @@ class Batches:
         parts = [_pick(item, rows) for item, rows in zip(self.items, here, strict=True) if len(rows)]
         return Batches(items=(parts[0] if len(parts) == 1 else _merge(parts),), sizes=(len(samples),), divisible=True)
 
+    @property
+    def agree(self) -> bool:
+        """Whether all tensors of each batch have one first dimension, if any."""
+        return all(len({len(tensor) for tensor in tensors_of(item) if tensor.ndim}) <= 1 for item in self.items)
+
+    def counted_by_target(self) -> Batches:
+        """Count the samples of pairs (x, y) whose x is no tensor by their targets.
+
+        Returns:
+            The same pairs: what such an x is made of (the tokens of all texts, the nodes of all graphs) may be more than samples.
+        """
+        sizes = []
+        for (x, y), size in zip(self.items, self.sizes, strict=True):
+            sizes.append(len(y) if not isinstance(x, Tensor) and isinstance(y, Tensor) and y.ndim else size)
+        _refuse_empty(sizes)
+        return Batches(self.items, tuple(sizes), self.divisible)
+
     def rechunk(self, rows: int) -> Batches:
         """Merge and cut the batches into batches of nearly one size.
 
@@ -89,21 +112,22 @@ class Batches:
 
 
 def make_batches(items: Sequence[Any]) -> Batches:
-    """Count samples, and see whether the batches may be cut and merged.
+    """Count samples, and see whether the batches may be cut and merged; a `ValueError` says which one is empty.
 
     Args:
         items: The batches.
 
     Returns:
         They, with their sizes.
-
-    Raises:
-        ValueError: If one is empty.
     """
     sizes = tuple(_count_samples(item) for item in items)
+    _refuse_empty(sizes)
+    return Batches(items=tuple(items), sizes=sizes, divisible=_is_divisible(items))
+
+
+def _refuse_empty(sizes: Sequence[int]) -> None:
     if 0 in sizes:
         raise ValueError(f"data must hold at least one sample a batch, got an empty batch (number {sizes.index(0)})")
-    return Batches(items=tuple(items), sizes=sizes, divisible=_is_divisible(items))
 
 
 def _count_samples(batch: Any) -> int:

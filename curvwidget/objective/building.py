@@ -69,6 +69,10 @@ class LossOfModel:
             function = getattr(self, name)
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be callable, got {type(function).__name__}")
+            if isinstance(function, type):
+                raise TypeError(
+                    f"{name} must be a function or a module, got the class {function.__name__}: write {function.__name__}()"
+                )
         check_choice("batchnorm", self.batchnorm, BATCHNORM_POLICIES)
         if self.batch_size is not None:
             check_count("batch_size", self.batch_size)
@@ -135,6 +139,7 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
         notes += remark_on_data(data)
         if criterion is not None:
             _check_pairs(batches.items)
+            batches = batches.counted_by_target()
         risk = ModelRisk(private, criterion, loss.batch_loss, parameters, batches)
         risk.recurrent = device.type == "cuda" and any(isinstance(module, nn.RNNBase) for module in private.modules())
         risk.has_fast_paths = any(isinstance(module, _WITH_FAST_PATHS) for module in private.modules())
@@ -173,6 +178,11 @@ def _mark_whole(risk: ModelRisk, theta: Tensor, notes: list[str]) -> Batches:
     batches = risk.batches
     if any(not tensors_of(item) for item in batches.items):
         notes.append(f"each {type(batches.items[0]).__name__} counts as one sample: no tensors are found in it")
+    if risk.loss_name != "criterion" and len(batches.items) > 1 and not batches.agree:
+        notes.append(
+            "the tensors of a batch differ in their first dimension: its samples, by which batches are weighted, are counted by "
+            f"the first of its tensors: {_list([str(size) for size in batches.sizes])}"
+        )
     if risk.loss_name != "criterion" or not batches.divisible or accepts_cuts(risk, theta):
         return batches
     notes.append("the model takes whole batches only: they are used as they were given")
@@ -205,7 +215,9 @@ def _cut_to_size(risk: ModelRisk, theta: Tensor, loss: LossOfModel) -> tuple[Mod
     if loss.batchnorm == "batch":
         return cut, value, None  # where the batches end is part of this loss
     longest = max(cut.batches.sizes)
-    if longest == 1 or is_mean(cut, theta, max(1, 2 * longest // 3), value):
+    recut = len(given.weights) > 1 and given.batches.sizes != cut.batches.sizes  # else there is no other cut than one of our own
+    pieces = cut.rebatched(given.batches if recut else cut.batches.rechunk(max(1, 2 * longest // 3)))
+    if longest == 1 or is_mean(pieces, theta, value):
         return cut, value, None
     kept = cut if loss.batch_size is not None else given
     warning = (

@@ -56,6 +56,11 @@ class ModelRisk(Risk):
         return self._model
 
     @property
+    def data_versions(self) -> tuple[int, ...]:
+        """How often each tensor of the data has been written to in place, as far as PyTorch counts that."""
+        return self.batches.versions
+
+    @property
     def loss_name(self) -> str:
         """What the user's loss is called in messages."""
         return "criterion" if self._batch_loss is None else "batch_loss"

@@ -143,6 +143,7 @@ class Objective:
         self._notes = notes
         self._loss = loss
         self._gradient: Tensor | None = None
+        self._versions = risk.data_versions  # of what both were computed from
         self._products = HessianProducts(risk, theta, repeated=True)
         self._records: Records = {}
 
@@ -236,12 +237,19 @@ class Objective:
         """
         if theta is not None:
             return float(self.losses(self._as_points("theta", theta, ndim=1).unsqueeze(0))[0])
+        self._notice_writing()
         if self._loss is None:
             value = self._evaluate(self._theta)
             if not math.isfinite(value):
                 raise ValueError(f"the loss at theta must be finite, got {value}: look at another point or at the data")
             self._loss = value
         return self._loss
+
+    def _notice_writing(self) -> None:
+        # Data are not copied, and their owner may have written to them.
+        if (versions := self._risk.data_versions) != self._versions:
+            self._loss = self._gradient = None
+            self._versions = versions
 
     def losses(self, thetas: Tensor) -> Tensor:
         """Evaluate L at several points.
@@ -262,7 +270,8 @@ class Objective:
             vectors: The directions v_i ``(k, N)``.
 
         Returns:
-            L(θ + Σ a_i·v_i) as a function of coordinates: ``objective.along(vectors).at(coordinates)``.
+            L(θ + Σ a_i·v_i) as a function of coordinates: ``objective.along(vectors).at(coordinates)``. Vectors on the
+            right device are not copied: leave them as they are.
         """
         return LossesAlong(self._risk, self._theta, self._as_points("vectors", vectors, ndim=2), self._records)
 
@@ -276,6 +285,7 @@ class Objective:
             The gradient ``(N,)``.
         """
         if theta is None:
+            self._notice_writing()
             if self._gradient is None:
                 self._gradient = self._differentiate(self._theta)
             with torch.inference_mode(False):

@@ -36,9 +36,12 @@ def check_model(model: nn.Module, device: torch.device | str | None) -> torch.de
             raise ValueError(f"model must have its weights in memory, got {name!r} on the meta device")
     if device is not None:
         try:
-            return torch.device(device)
+            chosen = torch.device(device)
         except (RuntimeError, TypeError) as error:
             raise ValueError(f"device must be a torch.device or its name, got {device!r}") from error
+        if chosen.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device must be one that PyTorch finds here, got {str(chosen)!r}, and no CUDA device is found")
+        return chosen
     found = {tensor.device for _, tensor in tensors}
     if len(found) > 1:
         raise ValueError(f"model must be on one device, got {', '.join(sorted(map(str, found)))}; say device=")

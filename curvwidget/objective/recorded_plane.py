@@ -187,12 +187,16 @@ def _plane(
     risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: tuple[int, ...], records: Records, *, fast: bool
 ) -> RecordedPlane:
     key = moved, len(vectors), fast
+    kept = key in records and records[key].current
     try:
-        if key not in records or not records[key].current:
+        if not kept:
             records[key] = Recording(_recorded(risk, theta, moved, len(vectors), fast=fast))
         return _verified(RecordedPlane(risk, theta, vectors, moved, records[key]), risk, theta, vectors)
     except NotRecordableError:
-        raise
+        if not kept:
+            raise
+        records.pop(key, None)  # data may have been written to in a way that PyTorch does not count
+        return _plane(risk, theta, vectors, moved, records, fast=fast)
     except FAILURES as error:
         raise NotRecordableError(f"an evaluation from the record failed: {error}") from error
 

@@ -56,6 +56,11 @@ class Risk(ABC):
         self.ways = Ways(plain=computes_plainly(), budget=memory_budget(device))
 
     @property
+    def data_versions(self) -> tuple[int, ...]:
+        """How often each tensor of the data has been written to in place, as far as PyTorch counts that."""
+        return ()
+
+    @property
     @abstractmethod
     def loss_name(self) -> str:
         """What the user's loss is called in messages."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -26,7 +27,8 @@ def doubt_slope(risk: Risk, theta: Tensor) -> str | None:
 
     They part where a gradient is stopped or made up on the way (``detach()``, straight-through estimators, hooks): the loss is
     then not the function whose Hessian autograd gives. Steps get shorter until both agree, so that neither bends nor kinks of a
-    loss raise a doubt: only differences that settle elsewhere do, or that grow as they do where a loss jumps.
+    loss raise a doubt: only differences that settle elsewhere do, or that grow as they do where a loss jumps. A gradient that is
+    not finite is one at once.
 
     Args:
         risk: The loss.
@@ -41,6 +43,13 @@ def doubt_slope(risk: Risk, theta: Tensor) -> str | None:
             return None
         with explained("first"):
             gradient = risk.flatten(torch.autograd.grad(value, leaves, allow_unused=True))
+    if math.isfinite(float(value.detach())) and not bool(gradient.isfinite().all()):
+        block = next(block.name for block in risk.blocks if not bool(gradient[block.slice].isfinite().all()))
+        return (
+            f"the gradient holds NaN or inf (in {block}, say) where the loss is finite: so do all products with the Hessian, and "
+            "only what needs losses alone can be computed. Look for torch.where() around what is NaN or inf (leave such samples "
+            "out by an index instead), and for sqrt() or norm() of 0"
+        )
     direction = torch.randn(len(theta), generator=torch.Generator().manual_seed(0)).to(theta)
     direction /= direction.norm()
     slope = float(direction.double() @ gradient.double())

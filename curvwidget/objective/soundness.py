@@ -146,19 +146,17 @@ def refuse_sum(risk: ModelRisk, theta: Tensor) -> None:
         )
 
 
-def is_mean(risk: ModelRisk, theta: Tensor, rows: int, other: float) -> bool:
+def is_mean(pieces: ModelRisk, theta: Tensor, other: float) -> bool:
     """Say whether a loss is a mean over samples, so that batches may be merged and cut: does another cut give the same?
 
     Args:
-        risk: The loss on divisible batches.
+        pieces: The loss on other batches of the same samples.
         theta: ``(N,)``.
-        rows: Samples a batch of another cut.
-        other: The loss over the risk's own batches.
+        other: The loss over the batches in question.
 
     Returns:
         Whether the two agree.
     """
-    pieces = risk.rebatched(risk.batches.rechunk(rows))
     terms = [term_value(pieces, index, theta) for index in range(len(pieces.weights))]
     mean = sum(weight * term for weight, term in zip(pieces.weights, terms, strict=True))
     scale = max(abs(other), *(abs(term) for term in terms))

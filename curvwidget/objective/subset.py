@@ -105,6 +105,6 @@ def take_subset(objective: Objective, samples: int, *, seed: int = 0) -> Subset 
     whole = risk.rebatched(risk.batches.take(drawn.sort().values).rechunk(longest))
     subset = objective._on(whole)
     with preserved_rng(objective.device):
-        if not is_mean(whole, objective._theta, max(1, count // 3), subset.loss()):
+        if not is_mean(whole.rebatched(whole.batches.rechunk(max(1, count // 3))), objective._theta, subset.loss()):
             return None
     return Subset(subset, tuple(objective._on(piece) for piece in pieces), total)

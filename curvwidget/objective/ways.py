@@ -1,9 +1,8 @@
 """In which way the products of one loss's Hessian, and its values along directions, are computed, chosen once.
 
 The graph of the gradient is kept where it fits the memory budget, and walked once a product; its operations are recorded where
-that fits, too. One walk may take several vectors:
-that is up to six times as fast where a walk costs mostly its bookkeeping (nets of some thousand parameters on some hundred
-samples) and slower where it costs arithmetic. Which it is, is measured.
+that fits, too. One walk may take several vectors: that is up to six times as fast where a walk costs mostly its bookkeeping (nets
+of some thousand parameters on some hundred samples) and slower where it costs arithmetic. Which it is, is measured.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Product = Callable[[Tensor], Tensor]
 # Vectors that one walk is tried with, on a CPU and elsewhere, where four may cost more than one by one and sixteen far less.
 _AT_ONCE = {True: (4, 16), False: (4, 8, 16)}
 FEWEST_AT_ONCE = 4
-"""Fewer vectors than these never gain by a common walk."""
+"""Fewer vectors never gain by a common walk, and nothing is measured for them; `Ways.fewest` is what was measured."""
 # Seconds, on a CPU and elsewhere, where a common walk gains with arithmetic, too:
 _SLOW = {True: 0.02, False: 0.2}  # of a product whose bookkeeping is too small a part of it to be worth measuring
 _LONGEST = {True: 0.1, False: 1.0}  # that a walk with several may be expected to take, to be tried at all

@@ -80,11 +80,17 @@ class Worker(Generic[Request, Result]):
             on_result: Takes each result; runs on the worker, under the lock.
             on_end: Learns how a request ended, unless a newer one replaced it; runs on the worker, under the lock.
             executor: Where to run; None for a thread.
+
+        Raises:
+            TypeError: If the executor is none.
         """
         self.lock = threading.RLock()
         self._respond = respond
         self._on_result = on_result
         self._on_end = on_end
+        if executor is not None and (isinstance(executor, type) or not callable(getattr(executor, "run", None))):
+            given = f"the class {executor.__name__}" if isinstance(executor, type) else repr(executor)
+            raise TypeError(f"executor must be None or an executor, such as InlineExecutor(), got {given}")
         self._executor: Executor = ThreadExecutor() if executor is None else executor
         self._ticket = 0
         self._pending: tuple[int, Request] | None = None

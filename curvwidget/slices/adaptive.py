@@ -116,7 +116,7 @@ class _Approximation:
         # Estimated largest error on the grid. A surplus was an error at a point unseen, too, but of the polynomial before.
         errors = np.abs(unseen_errors(self.losses, self.polynomial)[self.losses.known & ~self.polynomial.used])
         largest = float(errors.max(initial=0.0))
-        uneven = _UNEVEN * largest / math.sqrt(float(np.mean(errors**2))) if largest > 0 else 0.0
+        uneven = _UNEVEN / math.sqrt(float(np.mean((errors / largest) ** 2))) if largest > 0 else 0.0
         return max(_SAFETY * max(uneven, 1.0) * largest, safety * self.polynomial.surplus, self.rounding)
 
     def evaluate(self, points: list[Point]) -> Iterator[LossSlice]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from curvwidget._checks import check_positive
+from curvwidget._checks import check_kind, check_positive
 from curvwidget._streams import last
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
@@ -106,6 +106,8 @@ def _sliced(
     *,
     on_the_way: bool,
 ) -> Iterator[LossSlice]:
+    check_kind("objective", objective, Objective)
+    check_kind("directions", directions, Directions)
     count = len(directions)
     if not 1 <= count <= 3:
         raise ValueError(f"directions must be one, two or three, got {count}")

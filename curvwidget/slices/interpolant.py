@@ -18,12 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Interpolant:
-    """The polynomial and the spline at one state of knowledge.
-
-    Attributes:
-        left_out: Absolute errors at known points that the polynomial was not made from, had they not been known
-            ``(r_1, …, r_k)``; 0 elsewhere.
-    """
+    """The polynomial and the spline at one state of knowledge."""
 
     def __init__(self, losses: KnownLosses, polynomial: SparsePolynomial, lattice: Lattice) -> None:
         """Put a spline through what the polynomial misses.
@@ -34,11 +29,16 @@ class Interpolant:
             lattice: The grid's points.
         """
         self._polynomial = polynomial.values
-        missed, known = unseen_errors(losses, polynomial), losses.known
-        self._spline = RadialSpline(lattice, known.copy(), missed[known])
-        self.left_out = np.zeros(known.shape)
-        self.left_out[known] = np.abs(self._spline.left_out)
-        self.left_out[polynomial.used] = 0.0
+        self._known, self._used = losses.known.copy(), polynomial.used.copy()
+        self._spline = RadialSpline(lattice, self._known, unseen_errors(losses, polynomial)[self._known])
+
+    @cached_property
+    def left_out(self) -> Array:
+        """Absolute errors that known points outside the polynomial had, were they not known, else 0 ``(r_1, …, r_k)``."""
+        errors = np.zeros(self._known.shape)
+        errors[self._known] = np.abs(self._spline.left_out)
+        errors[self._used] = 0.0
+        return errors
 
     @cached_property
     def values(self) -> Array:

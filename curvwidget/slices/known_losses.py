@@ -18,7 +18,7 @@ Point = tuple[int, ...]
 STEP_SECONDS = 0.04
 """Of evaluations between two snapshots, where one evaluation takes less."""
 _MOST_POINTS = 64  # evaluated between two snapshots at most
-_MANY = 64  # points of a grid, of which a tenth are evaluated at least
+_MANY = 64  # points of a grid, of which enough are evaluated for a record to pay
 
 
 class KnownLosses:

@@ -13,7 +13,8 @@ __all__ = ["Lattice"]
 
 Array = np.ndarray[Any, Any]
 
-_KEPT = 3  # transforms: powers of one grid's distances
+_KEPT = 3  # transforms: powers of one grid's distances …
+_SMALL = 2**16  # … of at most so many points
 
 
 class Lattice:
@@ -61,7 +62,8 @@ class Lattice:
             Σ_j a_j·|x − x_j|^p at all points ``(r_1, …, r_k)``.
         """
         lengths = [_length(number) for number in self._shape]
-        summed = fft.irfftn(fft.rfftn(amounts, lengths) * _transformed(self._shape, self.steps, power), lengths)
+        transformed = _transformed if amounts.size <= _SMALL else _transformed.__wrapped__
+        summed = fft.irfftn(fft.rfftn(amounts, lengths) * transformed(self._shape, self.steps, power), lengths)
         return np.asarray(summed[tuple(slice(number) for number in self._shape)])
 
 

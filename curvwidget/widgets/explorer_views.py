@@ -65,7 +65,7 @@ class ExplorerViews:
             layout=ipywidgets.Layout(
                 flex="1 1 auto",
                 min_width="0",
-                grid_template_columns="repeat(auto-fit, minmax(min(360px, 100%), 1fr))",
+                grid_template_columns="repeat(auto-fit, minmax(max(40%, min(360px, 100%)), 1fr))",  # two at most
                 grid_auto_rows="301px",
                 grid_gap="4px 8px",
             ),

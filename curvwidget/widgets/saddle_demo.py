@@ -149,7 +149,7 @@ class SaddleDemo(WorkingView):
     def _on_plane_selected(self, change: dict[str, Any]) -> None:
         with self._worker.lock:
             chosen = change["new"]
-            if chosen is not None and chosen < self.request.planes:
+            if chosen is not None and chosen < self.request.planes and chosen != self.request.shown:
                 self._ask(dataclasses.replace(self.request, shown=chosen))
 
     # What the worker finds
@@ -203,6 +203,8 @@ class SaddleDemo(WorkingView):
             plot.prediction = point.prediction
             plot.eigenvalues = point.hessian.eigenvalues
             plot.sample = self.sample
+            if plot.selected is not None and plot.selected != self.request.shown:
+                plot.selected = None  # another plane was asked for by other means
 
     def _on_end(self, request: SaddleRequest, end: End) -> None:
         if end.state != "failed":

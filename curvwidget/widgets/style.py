@@ -61,6 +61,12 @@ _RULES = """<style>
   --bq-axis-tick-text-font: 13px var(--jp-ui-font-family, sans-serif);
 }
 .cw-plot .bqplot text { font-family: var(--jp-ui-font-family, sans-serif); }
+.cw-plot .bqplot text.label {
+  paint-order: stroke;
+  stroke: var(--jp-layout-color0, #fff);
+  stroke-width: 4px;
+  stroke-linejoin: round;
+}
 .cw-surface .ipyvolume-toolicon { display: none; }
 .cw-stage { position: relative; }
 .cw-stage > .cw-over { position: absolute; inset: 0; margin: 0; pointer-events: none; }
@@ -207,7 +213,8 @@ def set_ticks(axis: bqplot.Axis, values: Array, *, name: str = "", unit: str = "
     positions = np.round(np.log10(values), 4) if log else values + 0.0
     far = float(np.abs(values).max(initial=0.0))
     shift = int(np.floor(np.log10(far) + 1e-9)) if name and far and not log and not 1e-2 <= far < 1e4 else 0
-    said = [format_number(value) for value in values.tolist()] if log else _tick_labels(values / 10.0**shift)
+    near = log and 1e-2 <= far < 1e4 and far <= 10 * np.abs(values).min(initial=far)  # within a decade: with as many digits
+    said = [format_number(value) for value in values.tolist()] if log and not near else _tick_labels(values / 10.0**shift)
     # Labels first, and in a message of their own: bqplot draws new ticks with the labels that it knows when it hears of them.
     axis.tick_labels = {_as_browser(position): text for position, text in zip(positions.tolist(), said, strict=True)}
     if axis.tick_values is None or not np.array_equal(axis.tick_values, positions):

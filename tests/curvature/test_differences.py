@@ -110,3 +110,44 @@ def test_a_smooth_loss_of_any_order_is_not_taken_for_a_kinked_one(power) -> None
     step = choose_step(objective, cw.random_directions(objective, 4, seed=2).vectors)
     assert step.notes == ()
     np.testing.assert_allclose(second_differences(objective, torch.eye(30).double(), step.length), 2, rtol=0.02)
+
+
+class Few(nn.Module):
+    """Fifty samples, fifty numbers, a loss of about one and a trace of a half: rounding is seen at a hundredth of ‖θ‖."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(6, 5), activation, nn.Linear(5, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def few(activation: nn.Module) -> cw.Objective:
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(50, 6, generator=generator), torch.randint(3, (50,), generator=generator)
+    return cw.Objective(Few(activation), nn.CrossEntropyLoss(), (x, y))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_single_precision_the_step_grows_until_rounding_does_not_show(seed: int) -> None:
+    """The centre's rounding is in every sample with one sign: no number of samples takes it out."""
+    objective = few(nn.GELU())
+    exact = cw.estimate_trace(objective, method="exact").trace
+    found = cw.estimate_trace(objective, method="slices", samples=1500, seed=seed)
+    assert found.step > 0.011 * float(objective.theta.norm())
+    assert abs(found.trace - exact) < 4 * found.stderr
+    assert found.stderr < 0.1 * exact
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_that_kinks_leave_no_room_to_step_over_is_part_of_the_standard_error(seed: int) -> None:
+    objective = few(nn.LeakyReLU(0.2))
+    exact = cw.estimate_trace(objective, method="exact").trace
+    found = cw.estimate_trace(objective, method="slices", samples=400, seed=seed)
+    alone = float(found.samples.std(ddof=1) / np.sqrt(400))
+    assert found.stderr == pytest.approx(np.hypot(alone, found.rounding), rel=1e-9)
+    assert abs(found.trace - exact) < 4 * found.stderr or found.notes
+    *_, taken_up = cw.stream_trace(objective, method="slices", samples=410, seed=seed, resume=found)
+    assert taken_up.rounding == found.rounding

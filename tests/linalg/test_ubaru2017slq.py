@@ -311,7 +311,7 @@ def test_what_cannot_be_is_refused_at_once(options, message) -> None:
 
 
 def test_what_is_no_matrix_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match="expected an Objective or a SymmetricOperator, got list"):
+    with pytest.raises(TypeError, match="objective must be an Objective or a SymmetricOperator, got list"):
         stream_spectral_density([1.0, 2.0])
 
 

@@ -111,3 +111,42 @@ class TestLossesThatAreNoMeans:
         y[200:240] = -100
         with pytest.warns(UserWarning, match="criterion is not a mean"):
             Objective(PROBLEM.model, F.cross_entropy, cut((x, y), [100, 220]))
+
+
+def test_pairs_count_by_their_targets_where_x_is_made_of_more_than_samples() -> None:
+    """Bags of six, two and nine tokens: a batch weighs as many bags as it has, and not tokens."""
+    torch.manual_seed(0)
+    pairs = []
+    for bags, tokens in ((16, 6), (16, 2), (8, 9)):
+        x = {"tokens": torch.randint(12, (bags * tokens,)), "offsets": torch.arange(0, bags * tokens, tokens)}
+        pairs.append((x, torch.randint(3, (bags,))))
+
+    class Bags(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.head = nn.EmbeddingBag(12, 5), nn.Linear(5, 3)
+
+        def forward(self, x: dict[str, Tensor]) -> Tensor:
+            return self.head(torch.tanh(self.embedding(x["tokens"], x["offsets"])))
+
+    model = Bags().double()
+    truth = sum(len(y) * F.cross_entropy(model(x), y).item() for x, y in pairs) / 40
+    objective = Objective(model, F.cross_entropy, pairs)
+    assert (objective.n_samples, objective.notes) == (40, ())
+    assert objective.loss() == pytest.approx(truth, rel=1e-12)
+    by_tokens = Objective(model, None, pairs, batch_loss=lambda net, pair: F.cross_entropy(net(pair[0]), pair[1]))
+    assert by_tokens.n_samples == 96 + 32 + 72
+    assert "counted by the first of its tensors: 96, 32, 72" in by_tokens.notes[-1]
+
+
+@pytest.mark.parametrize("where", [slice(900, None, 2), slice(0, None, 97)], ids=["at the end", "all over"])
+@pytest.mark.parametrize("seed", range(4))
+def test_ignored_targets_leave_the_loss_that_of_the_batches_as_given(where: slice, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(1000, 4, generator=generator).double(), torch.randint(3, (1000,), generator=generator)
+    y[where] = -100
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    batches = list(zip(x.split(20), y.split(20), strict=True))
+    truth = sum(20 * F.cross_entropy(model(a), b).item() for a, b in batches) / 1000
+    with pytest.warns(UserWarning, match="criterion is not a mean over samples"):
+        assert Objective(model, F.cross_entropy, batches).loss() == pytest.approx(truth, rel=1e-9)

@@ -201,7 +201,8 @@ def test_numbers_that_the_record_does_not_have_are_not_taken_for_equal() -> None
 def test_infinite_slopes_are_not_multiplied_by_zero() -> None:
     """The trial passes, for ∞ + a·∞ is the same there; at the centre and on its other side it is not."""
     model = Sequel(lambda layer, x: torch.clamp(layer(x / x.new_tensor([1.0, 1.0, 0.0])), -1, 1) + layer.bias)
-    objective = Objective(model, F.mse_loss, data())
+    with pytest.warns(UserWarning, match="the gradient holds NaN or inf"):
+        objective = Objective(model, F.mse_loss, data())
     along = compared(objective, objective.theta[None], np.array([[0.0], [1.0], [-0.5]]))
     assert along.declined == ("what is known along the directions is not finite",)
 

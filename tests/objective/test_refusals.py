@@ -105,6 +105,9 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"data": [(torch.ones(4, 3), torch.ones(4, 2)), (torch.ones(4, 3), torch.ones(4).long())], "batchnorm": "recalibrate"},
         ValueError, r"data must be one batch, or batches that can be merged.*got 2 batches",
     ),
+    "criterion that is a class": (
+        {"criterion": nn.CrossEntropyLoss}, TypeError, r"criterion must be .* the class CrossEntropyLoss: write CrossEntropyLoss"
+    ),
     "criterion that returns a vector": (
         {"criterion": nn.CrossEntropyLoss(reduction="none")}, ValueError, r"criterion must return one number.*got shape \(8,\)"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -103,3 +104,17 @@ def test_a_critical_point_is_not_doubted(scale: float) -> None:
 
     for dtype in (torch.float32, torch.float64):
         assert Objective.from_function(loss, torch.zeros(8, dtype=dtype)).notes == ()
+
+
+def test_a_gradient_that_is_not_a_number_where_the_loss_is_one_is_told() -> None:
+    """The textbook trap: torch.where chooses the loss, but not the gradient."""
+
+    def masked(output: Tensor, target: Tensor) -> Tensor:
+        return torch.where(target.isnan(), torch.zeros_like(output), (output - target) ** 2).mean()
+
+    x, y = torch.randn(9, 3).double(), torch.randn(9, 2).double()
+    y[2, 1] = float("nan")
+    with pytest.warns(UserWarning, match=r"the gradient holds NaN or inf \(in weight, say\) where the loss is finite"):
+        objective = Objective(nn.Linear(3, 2).double(), masked, (x, y))
+    assert math.isfinite(objective.loss())
+    assert not objective.gradient().isfinite().all()

@@ -428,3 +428,14 @@ def test_wells_that_no_polynomial_takes_are_found_as_well() -> None:
     for at in wells:
         assert np.linalg.norm(found.coordinates - np.array(at), axis=1).min() < 0.1
     assert found.gradient_norms.max() < 1e-4
+
+
+def test_losses_as_small_as_numbers_go_are_interpolated_as_others_are() -> None:
+    theta = torch.zeros(2, dtype=torch.float64)
+    directions = cw.Directions(vectors=torch.eye(2, dtype=torch.float64), labels=("a", "b"))
+    planes = []
+    for scale in (1.0, 1e-180):
+        objective = cw.Objective.from_function(lambda t, scale=scale: scale * (torch.sin(2 * t[0]) + torch.exp(t[1])), theta)
+        planes.append(cw.slice_loss(objective, directions, span=1.0, resolution=41, tolerance=0.01))
+    np.testing.assert_allclose(1e180 * planes[1].values, planes[0].values, rtol=1e-9, atol=1e-9)
+    assert planes[1].evaluations == planes[0].evaluations

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import curvwidget as cw
 from curvwidget.slices.grid import axis_levels, symmetric_axis
@@ -247,3 +248,25 @@ def test_a_slice_comes_back_from_a_file_and_becomes_a_labelled_array(objective, 
     assert (array.attrs["evaluations"], array.attrs["error"]) == (25, 0.0)
     for name in ("evaluations", "error", "progress"):
         assert getattr(loaded, name) == getattr(plane, name)
+
+
+def test_the_centre_is_that_of_data_that_were_written_to() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(8, 5).double(), torch.arange(8) % 3
+    objective = cw.Objective(nn.Linear(5, 3).double(), nn.functional.cross_entropy, (x, y))
+    directions = cw.random_directions(objective, 1)
+    objective.gradient()
+    x.mul_(3.0)
+    plane = cw.slice_loss(objective, directions, span=1e-6, resolution=5)
+    np.testing.assert_allclose(plane.values, plane.values[0], rtol=1e-5)
+    assert float(objective.loss()) == plane.center
+    slope = objective.gradient() @ directions.vectors[0]
+    assert (plane.values[-1] - plane.values[0]) / 2e-6 == pytest.approx(float(slope), rel=1e-4)
+
+
+def test_a_span_that_is_no_number_of_its_dtype_is_refused() -> None:
+    objective = cw.Objective(nn.Linear(5, 3), nn.functional.cross_entropy, (torch.randn(8, 5), torch.arange(8) % 3))
+    with pytest.raises(ValueError, match=r"coordinates must be numbers of torch.float32, at most 3.4e\+38, got 1e\+39"):
+        cw.slice_loss(objective, cw.random_directions(objective, 1), span=1e39, resolution=5)
+    with pytest.raises(TypeError, match="directions must be of class Directions, got a Tensor"):
+        cw.slice_loss(objective, torch.ones(1, 18))
