@@ -444,3 +444,27 @@ def test_whatever_mode_the_caller_is_in(recording: str, evaluating: str) -> None
         np.testing.assert_array_equal(objective.along(vectors).at(points), expected)
     assert along.declined == ()
     assert along.spared_parameters == ("0.weight", "0.bias")
+
+
+def test_a_model_of_several_precisions_within_inference_mode() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2, dtype=torch.float64))
+    objective = Objective(
+        model, None, [data()], batch_loss=lambda net, pair: F.mse_loss(net[2](net[1](net[0](pair[0].float())).double()), pair[1])
+    )
+    vectors = directions(objective).float()
+    expected = objective.along(vectors).at(coordinates())
+    with torch.inference_mode():
+        np.testing.assert_allclose(objective.along(vectors).at(coordinates()), expected, rtol=1e-6)
+
+
+def test_a_record_that_data_written_to_behind_its_back_made_wrong_is_made_anew() -> None:
+    torch.manual_seed(0)
+    x, y = data()
+    objective = Objective(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double(), F.mse_loss, (x, y))
+    vectors = directions(objective)
+    objective.along(vectors).at(coordinates())
+    x.numpy()[:] *= 3  # which PyTorch does not count
+    along = compared(objective, vectors)
+    assert along.declined == ()
+    assert along._plane is not None
