@@ -87,7 +87,7 @@ def second_differences(objective: Objective, vectors: Tensor, step: float) -> Ar
 
 
 def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
-    """Choose the step of second differences by halving until two steps agree.
+    """Choose the step of second differences by doubling or halving until two steps agree.
 
     Begins at 1 % of ‖θ‖, doubles while rounding alone explains how the curvatures along the given directions change, else halves
     while they change for other reasons, and takes the step at which they changed least: farther down rounding takes over.
@@ -115,8 +115,8 @@ def choose_step(objective: Objective, vectors: Tensor) -> DifferenceStep:
         scale = max(float(np.sqrt(np.mean(half**2))), np.finfo(float).tiny)
         disagreement = float(np.sqrt(np.mean((curvatures(step) - half) ** 2))) / scale
         noise = 4 * rounding * squares / (step / 2) ** 2 / scale
-        found = DifferenceStep(step / 2, disagreement, noise, 2 * len(vectors) * len(seen))
-        return dataclasses.replace(found, rounding=min(disagreement, 2 * noise) * scale)
+        rounding_seen = min(disagreement, 2 * noise) * scale
+        return DifferenceStep(step / 2, disagreement, noise, 2 * len(vectors) * len(seen), rounding=rounding_seen)
 
     found = best = compare(length)
     while best.noise > _ENOUGH and best.disagreement <= 2 * best.noise and length < first * 2**_MOST_DOUBLINGS:

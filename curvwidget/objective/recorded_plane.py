@@ -30,6 +30,10 @@ __all__ = ["RecordedPlane", "Recording", "Records", "record_plane"]
 Array = np.ndarray[Any, Any]
 
 
+class _OtherLossError(NotRecordableError):
+    """The loss from a record is not the model's."""
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What is recorded of a loss.
@@ -192,11 +196,13 @@ def _plane(
         if not kept:
             records[key] = Recording(_recorded(risk, theta, moved, len(vectors), fast=fast))
         return _verified(RecordedPlane(risk, theta, vectors, moved, records[key]), risk, theta, vectors)
-    except NotRecordableError:
+    except _OtherLossError:
         if not kept:
             raise
         records.pop(key, None)  # data may have been written to in a way that PyTorch does not count
         return _plane(risk, theta, vectors, moved, records, fast=fast)
+    except NotRecordableError:
+        raise
     except FAILURES as error:
         raise NotRecordableError(f"an evaluation from the record failed: {error}") from error
 
@@ -229,6 +235,6 @@ def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Ten
                 found = plane.terms(steps)
             pairs = zip(found, expected, strict=True)
             if not all(abs(one - two) <= LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in pairs):  # NaN is not the same
-                raise NotRecordableError("the loss from the record is not the loss without it")
+                raise _OtherLossError("the loss from the record is not the loss without it")
             return plane
     raise NotRecordableError("no finite loss to compare at")

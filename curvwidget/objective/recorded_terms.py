@@ -173,6 +173,7 @@ class ReplayedTerms:
         except RuntimeError:
             self.possible = False
             raise
+        self._holds = weakref.ref(terms)
 
 
 class _Sum:

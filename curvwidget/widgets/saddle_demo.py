@@ -109,7 +109,7 @@ class SaddleDemo(WorkingView):
             layout=ipywidgets.Layout(
                 flex="1 1 auto",
                 min_width="0",
-                grid_template_columns="repeat(auto-fit, minmax(min(380px, 100%), 1fr))",
+                grid_template_columns="repeat(auto-fit, minmax(max(40%, min(380px, 100%)), 1fr))",  # two at most
                 grid_template_rows="300px 290px",
                 grid_gap="4px 8px",
             ),
