@@ -44,7 +44,7 @@ export interface Plot {
 
 const WIDTH = 460;
 const HEIGHT = 230;
-const LEFT = 76;
+const LEFT = 88;
 const PLOT = { x: LEFT, y: 8, width: WIDTH - LEFT - 16, height: HEIGHT - 54 };
 // Corners of the markers that are no circle, in units of the radius, rightwards and down.
 const SHAPES: Record<string, [number, number][]> = {
