@@ -82,8 +82,10 @@ class LossesAlong:
 
     @property
     def points_at_once(self) -> int:
-        """How many points one call takes, 1 for one after another: `at` does best with so many. Known from the ninth point on."""
-        return AT_ONCE if self._together is not None else 1
+        """How many points are evaluated at a time: `at` does best with so many. Known from the ninth point on."""
+        if self._together is not None:
+            return AT_ONCE
+        return 1 if self._plane is None else max(1, self._plane.threads)
 
     @property
     def declined(self) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ memory allows, and done without the graph: nothing of the model is touched any m
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
@@ -21,6 +22,8 @@ from curvwidget.objective.graph_memory import graphs_fit, record_over_graph, rec
 from curvwidget.objective.recorded_walk import RecordedWalk, record_walk
 from curvwidget.objective.recording import NotRecordableError
 from curvwidget.objective.risk import Risk
+from curvwidget.objective.side_by_side import PIECES, Work, choose_threads, do_side_by_side, most_threads
+from curvwidget.objective.storages import Storages
 from curvwidget.objective.ways import FEWEST_AT_ONCE, clock
 
 __all__ = ["HessianProducts"]
@@ -37,7 +40,11 @@ class HessianProducts:
     Attributes:
         graphs: The graphs that are kept, by the index of their term.
         records: What took their place, likewise.
+        takes_threads: Whether several vectors may be multiplied at the same time, on a CPU. ``False``, set on the class, has them
+            multiplied one after another.
     """
+
+    takes_threads: bool = True
 
     def __init__(self, risk: Risk, theta: Tensor, *, repeated: bool) -> None:
         """Prepare for products.
@@ -112,19 +119,39 @@ class HessianProducts:
                         built_in=built_in,
                         most=lambda: vectors_within_budget(risk, self._theta, ways.budget),
                     )
-        return ways.at_once or 1
+                    if record is not None:
+                        self._choose_threads(record)
+        return (ways.at_once or 1) * max(1, ways.threads)
+
+    def _choose_threads(self, record: RecordedWalk) -> None:
+        # As if all terms were as large as the first, whose record this is.
+        ways, theta = self._risk.ways, self._theta
+        if theta.device.type != "cpu" or not self.takes_threads:
+            return
+        rows = ways.at_once or 1
+        held = len(self._risk.weights) * Storages(record.constants).bytes_beside([theta])
+        most = min(most_threads(), (ways.budget - held) // max(1, rows * record.scratch))
+        vectors = torch.randn(rows, len(theta), dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(theta)
+        ways.threads = choose_threads(_adder(record, vectors, [slice(rows)] * PIECES, 1.0, torch.zeros_like(vectors)), most)
 
     def _add(self, index: int, vectors: Tensor, weight: float, total: Tensor) -> None:
         # Add w·H_b·v to the total.
         count, done = len(vectors), 0
         multiply, held = self._multiplier(index, count)
-        rows = self._risk.ways.rows(recorded=isinstance(multiply, RecordedWalk))
+        ways = self._risk.ways
+        recorded = isinstance(multiply, RecordedWalk)
+        rows = ways.rows(recorded=recorded)
+        if recorded and ways.threads and count > 1:
+            rows = min(rows, math.ceil(count / ways.threads)) if count >= ways.fewest else 1
+            parts = [slice(start, start + rows) for start in range(0, count, rows)]
+            do_side_by_side(_adder(multiply, vectors, parts, weight, total), len(parts), ways.threads)
+            return
         while done < count:
             checkpoint()  # not while the model is held: whoever waits for it need not wait for that
             with held():
                 began = time.perf_counter()
                 while done < count and time.perf_counter() - began < _HOLD_SECONDS:
-                    step = rows if count - done >= self._risk.ways.fewest else 1
+                    step = rows if count - done >= ways.fewest else 1
                     part = done if step == 1 else slice(done, done + step)
                     total[part].add_(multiply(vectors[part]), alpha=weight)
                     done += step
@@ -196,3 +223,15 @@ class HessianProducts:
             # Memory for the graph of a single term is needed in any case.
             ways.keeps_graphs = len(self._risk.weights) == 1 or graphs_fit(self._risk, self._theta, ways.budget)
         return ways.keeps_graphs
+
+
+# Adds weighted products to the total, part by part of the vectors.
+def _adder(multiply: Multiply, vectors: Tensor, parts: Sequence[slice], weight: float, total: Tensor) -> Work:
+    def add(_: int, pieces: Iterator[int]) -> None:
+        for piece in pieces:
+            part = parts[piece]
+            several = vectors[part]
+            products = multiply(several[0] if len(several) == 1 else several)
+            total[part].add_(products.view_as(several), alpha=weight)
+
+    return add

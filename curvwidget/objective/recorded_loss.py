@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, fx
 
 from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.few_classes import lay_classes_in_rows
+from curvwidget.objective.image_layout import has_many_channels, laid_channels_last, reshape_views
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.pooling import average_by_product, maximum_by_rows
-from curvwidget.objective.recording import compiled, settle, trace
+from curvwidget.objective.recording import compiled, scratch_bytes, settle, trace
 from curvwidget.objective.replay import is_replayable
-from curvwidget.objective.rewriting import VALUE, prune, write_over
+from curvwidget.objective.rewriting import MADE, VALUE, prune, write_over
 from curvwidget.objective.storages import Storages
 from curvwidget.objective.trees import tensors_of
 
@@ -31,6 +32,7 @@ class RecordedLoss:
         sums: Which parameters the affine part comes from, likewise.
         affine: What is known along directions, as a function of all parameters that move.
         constants: What does not depend on them.
+        scratch: Bytes that an evaluation takes for a while.
         bytes: What the constants, those of the affine part too, hold beside data and model.
         versions: The batch and all constants, with how often each had been written to.
         replayable: Whether a CUDA device could be asked for all operations of the function in one call.
@@ -42,6 +44,7 @@ class RecordedLoss:
     sums: tuple[int, ...]
     affine: AffinePart
     constants: tuple[Tensor, ...]
+    scratch: int
     bytes: int
     versions: tuple[tuple[Tensor, int], ...]
     replayable: bool
@@ -85,13 +88,15 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     versions = [(tensor, tensor._version) for tensor in tensors_of(risk.batches.items[index])]  # constants may come from it
     graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
     prune(graph)  # or what the loss does not come from would count as a use
-    spreads_nan = average_by_product(graph)
-    maximum_by_rows(graph)
     shared = Storages(leaves)
     for node in graph.nodes:
         if VALUE in node.meta:  # a parameter that stays is copied: other points will be written where it stands
             value = node.meta[VALUE].detach()
             node.meta[VALUE] = value.clone() if value in shared else value
+    spreads_nan = False
+    if not (has_many_channels(graph) and _lay_channels_last(graph)):
+        spreads_nan = average_by_product(graph)
+        maximum_by_rows(graph)
     values = [node.meta[VALUE] for node in graph.nodes if VALUE in node.meta]
     most = Storages(values).bytes_beside(risk.tensors_there(index))  # equal ones are not one yet
     alike = all(leaves[place].dtype == theta.dtype for place in moved)  # sums in half precision would be worse than the outputs
@@ -114,5 +119,28 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     taken = *constants, *affine.constants
     versions += [(tensor, tensor._version) for tensor in taken]
     size = Storages(taken).bytes_beside(risk.tensors_there(index))
-    replayable = is_replayable(rest, constants)
-    return RecordedLoss(compiled(rest), tuple(reads), sums, affine, constants, size, tuple(versions), replayable, spreads_nan)
+    return RecordedLoss(
+        reads=tuple(reads),
+        sums=sums,
+        affine=affine,
+        constants=constants,
+        scratch=scratch_bytes(rest, theta.dtype),
+        bytes=size,
+        versions=tuple(versions),
+        replayable=is_replayable(rest, constants),
+        spreads_nan=spreads_nan,
+        function=compiled(rest),  # which changes it
+    )
+
+
+# Is there an image to be laid otherwise?
+def _lay_channels_last(graph: fx.Graph) -> bool:
+    nodes = [node for node in graph.nodes if VALUE in node.meta]
+    values = laid_channels_last(node.meta[VALUE] for node in nodes)
+    changed = False
+    for node, value in zip(nodes, values, strict=True):
+        if value is not node.meta[VALUE]:
+            node.meta[VALUE], node.meta[MADE], changed = value, True, True
+    if changed:
+        reshape_views(graph)
+    return changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from curvwidget.objective.recorded_loss import RecordedLoss, record_loss
 from curvwidget.objective.recorded_terms import RecordedTerms, ReplayedTerms
 from curvwidget.objective.recording import NotRecordableError
 from curvwidget.objective.risk import Risk
+from curvwidget.objective.side_by_side import PIECES, Work, choose_threads, do_side_by_side, most_threads
 from curvwidget.objective.trial import FAILURES, LOSS_TOLERANCE, trial_steps
 
 __all__ = ["RecordedPlane", "Recording", "Records", "record_plane"]
@@ -40,10 +41,12 @@ class Recording:
 
     Attributes:
         records: One a batch.
+        left: Bytes of the memory budget that they leave.
         replayed: Their operations in one call, on a CUDA device.
     """
 
     records: tuple[RecordedLoss, ...]
+    left: int
     replayed: ReplayedTerms = field(default_factory=ReplayedTerms)
 
     @property
@@ -68,9 +71,13 @@ class RecordedPlane:
         spreads_nan: Whether a loss may be NaN where the model's is not.
         replays: Whether a CUDA device may be asked for all operations of a point in one call. ``False``, set on the class, has
             them asked for one by one.
+        takes_threads: Whether several points may be evaluated at the same time, on a CPU; likewise.
+        threads: How many are; 0 evaluates one after another in the calling thread.
+        most_threads: How many could be, by the caller's number of threads and the memory budget.
     """
 
     replays: bool = True
+    takes_threads: bool = True
 
     def __init__(self, risk: ModelRisk, theta: Tensor, vectors: Tensor, moved: Sequence[int], recording: Recording) -> None:
         """Compute what is known along the directions.
@@ -86,6 +93,10 @@ class RecordedPlane:
         self._device, self._dtype = theta.device, theta.dtype
         self._recording = recording
         self._terms = RecordedTerms(risk, theta, vectors, moved, recording.records)
+        self._beside = [self._terms]  # one a thread
+        self.threads = 0
+        more = recording.left // max(1, self._terms.bytes_beside + max(record.scratch for record in recording.records))
+        self.most_threads = min(most_threads(), 1 + more)
         self._replayable = theta.device.type == "cuda" and recording.replayable
         self._replay: ReplayedTerms | None = None  # once it was seen to give the same losses
         self.spreads_nan = any(record.spreads_nan for record in recording.records)
@@ -108,6 +119,9 @@ class RecordedPlane:
         Returns:
             B.
         """
+        if self.threads:
+            do_side_by_side(self._evaluator(rows, losses, self.threads), len(rows), self.threads)
+            return len(rows)
         with torch.inference_mode(), full_precision(self._device):
             if self._replayable and self.replays and self._replay is None:
                 self._try_replay(rows[:1])
@@ -117,6 +131,30 @@ class RecordedPlane:
                 for index, row in enumerate(rows.tolist()):
                     losses[index] = self.loss(row)
         return len(rows)
+
+    def choose_threads(self, row: Sequence[float]) -> int:
+        """Measure on how many threads a point takes least, on the average.
+
+        Args:
+            row: Coordinates a_i of one.
+
+        Returns:
+            Their number, or 0, as `threads` takes it.
+        """
+        rows = np.tile(row, (PIECES, 1))
+        return choose_threads(self._evaluator(rows, np.empty(PIECES), self.most_threads), self.most_threads)
+
+    def _evaluator(self, rows: Array, losses: Array, threads: int) -> Work:
+        while len(self._beside) < threads:
+            self._beside.append(self._terms.beside())
+        points = rows.tolist()
+
+        def evaluate(thread: int, pieces: Iterator[int]) -> None:
+            with torch.inference_mode(), full_precision(self._device):
+                for index in pieces:
+                    losses[index] = self._loss(self._beside[thread], points[index])
+
+        return evaluate
 
     def _replayed(self, replay: ReplayedTerms, rows: Array) -> Array:
         return np.asarray(replay.at(self._terms, rows) @ np.asarray(self._weights))
@@ -141,8 +179,11 @@ class RecordedPlane:
         Returns:
             L.
         """
+        return self._loss(self._terms, coefficients)
+
+    def _loss(self, terms: RecordedTerms, coefficients: Sequence[float]) -> float:
         loss = 0.0
-        for weight, term in zip(self._weights, self._terms.at(coefficients), strict=True):
+        for weight, term in zip(self._weights, terms.at(coefficients), strict=True):
             loss += weight * float(term)
         return loss
 
@@ -194,8 +235,14 @@ def _plane(
     kept = key in records and records[key].current
     try:
         if not kept:
-            records[key] = Recording(_recorded(risk, theta, moved, len(vectors), fast=fast))
-        return _verified(RecordedPlane(risk, theta, vectors, moved, records[key]), risk, theta, vectors)
+            records[key] = Recording(*_recorded(risk, theta, moved, len(vectors), fast=fast))
+        plane = RecordedPlane(risk, theta, vectors, moved, records[key])
+        steps = _verified(plane, risk, theta, vectors)
+        if plane.takes_threads and theta.device.type == "cpu":
+            if key not in risk.ways.point_threads:
+                risk.ways.point_threads[key] = plane.choose_threads(steps)
+            plane.threads = risk.ways.point_threads[key]
+        return plane
     except _OtherLossError:
         if not kept:
             raise
@@ -209,7 +256,7 @@ def _plane(
 
 def _recorded(
     risk: ModelRisk, theta: Tensor, moved: tuple[int, ...], n_directions: int, *, fast: bool
-) -> tuple[RecordedLoss, ...]:
+) -> tuple[tuple[RecordedLoss, ...], int]:
     records: list[RecordedLoss] = []
     left = risk.ways.budget
     for index in range(len(risk.weights)):
@@ -220,10 +267,11 @@ def _recorded(
         left -= records[-1].bytes + copies * records[-1].affine.size * (n_directions + 2) * theta.element_size()
         if left < 0:
             raise NotRecordableError("what is computed once takes more memory than the budget")
-    return tuple(records)
+    return tuple(records), left
 
 
-def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Tensor) -> RecordedPlane:
+# See that the losses are the model's; at which coordinates?
+def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Tensor) -> list[float]:
     place = risk.placer(theta, vectors)
     for steps in trial_steps(theta, vectors):
         checkpoint()
@@ -236,5 +284,5 @@ def _verified(plane: RecordedPlane, risk: ModelRisk, theta: Tensor, vectors: Ten
             pairs = zip(found, expected, strict=True)
             if not all(abs(one - two) <= LOSS_TOLERANCE[theta.dtype] * abs(two) for one, two in pairs):  # NaN is not the same
                 raise _OtherLossError("the loss from the record is not the loss without it")
-            return plane
+            return steps
     raise NotRecordableError("no finite loss to compare at")

@@ -11,6 +11,7 @@ is refused; whoever uses one compares it with the function at other numbers firs
 from __future__ import annotations
 
 import copy
+import math
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -24,11 +25,12 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from curvwidget.objective.bindings import bind
+from curvwidget.objective.image_layout import has_many_channels, laid_channels_last, reshape_views
 from curvwidget.objective.pooling import average_by_product
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, constant, join_products, simplify
 
-__all__ = ["NotRecordableError", "Recorded", "compiled", "record", "settle", "trace"]
+__all__ = ["NotRecordableError", "Recorded", "compiled", "record", "scratch_bytes", "settle", "trace"]
 
 _aten = torch.ops.aten
 _LOOKS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
@@ -47,16 +49,22 @@ class Recorded:
     Attributes:
         constants: What the operations need beside their arguments.
         replayable: Whether a CUDA device could be asked for all of them in one call.
+        many_channels: Whether there are convolutions that may be faster `with_channels_last`.
+        scratch: Bytes of memory that a call takes for a while.
     """
 
-    def __init__(self, graph: fx.Graph, constants: tuple[Tensor, ...]) -> None:
+    def __init__(self, graph: fx.Graph, constants: tuple[Tensor, ...], *, many_channels: bool = False) -> None:
         """Compile a list of operations.
 
         Args:
             graph: Takes the arguments and, last, the constants.
             constants: Them.
+            many_channels: Whether images may be laid otherwise, to gain by that.
         """
         self.constants = constants
+        self.many_channels = many_channels
+        first, *_ = graph.find_nodes(op="placeholder")
+        self.scratch = scratch_bytes(graph, first.meta[DTYPE])
         self.replayable = is_replayable(graph, constants)
         self._graph = graph
         joined = copy.deepcopy(graph)
@@ -85,11 +93,26 @@ class Recorded:
         """
         return torch.func.vmap(lambda *single: self._several(*single, self.constants))(*arguments)
 
+    def with_channels_last(self, may: Callable[[Tensor], bool]) -> Recorded | None:
+        """Lay constant images so that the channels of a place are next to one another.
+
+        Args:
+            may: Whether a constant may be laid anew.
+
+        Returns:
+            The same function; None where there is no such constant.
+        """
+        constants = tuple(laid_channels_last(self.constants, may))
+        if all(one is other for one, other in zip(constants, self.constants, strict=True)):
+            return None
+        graph = copy.deepcopy(self._graph)
+        reshape_views(graph)
+        return Recorded(graph, constants)
+
     @cached_property
     def _several(self) -> Callable[..., Tensor]:
         graph = copy.deepcopy(self._graph)
-        for node in graph.find_nodes(op="call_function", target=_aten.view.default):
-            node.target = _aten.reshape.default  # a dimension in front may lie anywhere in memory
+        reshape_views(graph)  # a dimension in front may lie anywhere in memory
         return compiled(graph)
 
 
@@ -109,9 +132,10 @@ def record(
         The function as a list of operations.
     """
     graph = trace(function, arguments)
+    many_channels = has_many_channels(graph)
     average_by_product(graph)
     simplify(graph)
-    return Recorded(graph, settle(graph, own))
+    return Recorded(graph, settle(graph, own), many_channels=many_channels)
 
 
 def trace(function: Callable[..., Tensor], arguments: Sequence[Tensor]) -> fx.Graph:
@@ -162,6 +186,37 @@ def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor] = lambda tensor: ten
             candidates.append(place)
         node.args = (node.args[0], place)
     return tuple(constants)
+
+
+def scratch_bytes(graph: fx.Graph, dtype: torch.dtype) -> int:
+    """Estimate the memory that operations take for a while.
+
+    Args:
+        graph: The operations, settled or not, each with its `SHAPE`, as far as that is known.
+        dtype: Of nodes without `DTYPE`.
+
+    Returns:
+        Bytes of all numbers on the way that are there at the same time, at most.
+    """
+    last = {source: node for node in graph.nodes for source in node.all_input_nodes}
+    ends: defaultdict[fx.Node, list[fx.Node]] = defaultdict(list)
+    for source, node in last.items():
+        ends[node].append(source)
+    sizes: dict[fx.Node, int] = {}
+    most = now = 0
+    for node in graph.nodes:
+        if node in last and _takes_memory(node):
+            sizes[node] = math.prod(node.meta[SHAPE]) * node.meta.get(DTYPE, dtype).itemsize
+            now += sizes[node]
+            most = max(most, now)
+        now -= sum(sizes.get(source, 0) for source in ends[node])
+    return most
+
+
+def _takes_memory(node: fx.Node) -> bool:
+    if node.op != "call_function" or node.meta.get(SHAPE) is None or MADE in node.meta:
+        return False
+    return node.target is operator.getitem or not _shares_memory(node.target)
 
 
 def compiled(graph: fx.Graph) -> Callable[..., Tensor]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import torch
@@ -48,10 +48,13 @@ class Ways:
         no_record: Why not, in words.
         at_once: Vectors in one walk of a graph, 1 for one by one; None before it is measured.
         fewest: Vectors in all that are not multiplied one by one where more than one are taken at once.
+        threads: On how many threads vectors are multiplied by a record, so many on each; 0 for one after another.
         by_record: Whether that was measured upon a record; None for either.
         reason: Why, in words.
         points_alone: Why points along so many directions, with a record of the loss or without one, are evaluated one by one on a
             device that is no CPU; empty where they go together.
+        point_threads: On how many threads points along directions are evaluated on a CPU, by what is recorded of the loss; 0 for
+            one after another, in the calling thread.
     """
 
     plain: bool
@@ -61,9 +64,11 @@ class Ways:
     no_record: str = ""
     at_once: int | None = None
     fewest: int = FEWEST_AT_ONCE
+    threads: int = 0
     by_record: bool | None = None
     reason: str = ""
     points_alone: dict[tuple[int, bool], str] = field(default_factory=dict)
+    point_threads: dict[Hashable, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Leave nothing to choose where the plain way is wanted."""
@@ -153,7 +158,8 @@ class Ways:
         if self.at_once is None:
             walked = "vectors at once not measured so far"
         else:
-            walked = ("vectors one by one" if self.at_once == 1 else f"{self.at_once} vectors at once") + f" ({self.reason})"
+            walked = "vectors one by one" if self.at_once == 1 else f"{self.at_once} vectors at once"
+            walked += (f" on each of {self.threads} threads" if self.threads else "") + f" ({self.reason})"
         return f"{kept}; {walked}"
 
 
