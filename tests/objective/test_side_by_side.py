@@ -49,11 +49,12 @@ class Stopped(Exception):  # noqa: N818
 @pytest.mark.parametrize("threads", [1, 2, THREADS, 9])
 def test_each_piece_is_done_once_by_a_thread_that_computes_alone(threads: int) -> None:
     done: list[tuple[int, int, int, int]] = []
+    all_there = threading.Barrier(threads)
 
     def work(thread: int, pieces: Iterator[int]) -> None:
-        for piece in pieces:
-            time.sleep(0.001)
-            done.append((piece, thread, threading.get_ident(), torch.get_num_threads()))
+        done.append((next(pieces), thread, threading.get_ident(), torch.get_num_threads()))
+        all_there.wait(timeout=30)
+        done.extend((piece, thread, threading.get_ident(), torch.get_num_threads()) for piece in pieces)
 
     do_side_by_side(work, 40, threads)
     pieces, numbers, idents, computing_with = zip(*done, strict=True)
@@ -135,12 +136,15 @@ def test_who_has_nothing_left_to_do_can_be_interrupted_while_it_waits() -> None:
         if looks > 20:
             raise Stopped
 
+    other_has_one = threading.Event()
+
     def work(thread: int, pieces: Iterator[int]) -> None:
         for _ in pieces:
             while thread:
+                other_has_one.set()
                 checkpoint()
                 time.sleep(0.001)
-            time.sleep(0.01)  # so that the other thread has a piece as well
+            assert other_has_one.wait(timeout=30)
 
     with interruptible(check), pytest.raises(Stopped):
         do_side_by_side(work, 4, 2)
@@ -246,7 +250,7 @@ def test_points_on_threads_may_be_interrupted_and_leave_everything_as_it_was() -
     problem = case_named("residual convolution").build()
     assert problem.model is not None
     objective = problem.objective(batch_size=4)
-    along, points = objective.along(directions(objective)), coordinates(2, 12)
+    along, points = objective.along(directions(objective)), coordinates(2, 200)
     truth = along.at(points)
     witness = Witness(problem.model, objective.theta)
     for patience in (0, 1, 5, 12):
