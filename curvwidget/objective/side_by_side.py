@@ -31,7 +31,7 @@ PIECES = 64
 _NAP = 0.005  # seconds between looks whether the work shall be interrupted
 _MOST = 16  # threads; Python's own part of a piece is done by one at a time
 _LONGEST = 0.25  # seconds of a piece: on one thread it takes several times as long, and is not interrupted
-_SHORTEST = 0.0002  # seconds of a piece of which Python's own part is too large for several threads
+_SHORTEST = 0.0003  # seconds of a piece of which Python's own part is too large for several threads
 _MEASURED = 0.005  # seconds of pieces that a thread is given, to see what they take, or one piece
 _RUNS = 3  # the first of them while PyTorch's threads still look out for work, as they do for some time after an operation
 
@@ -73,14 +73,12 @@ def choose_threads(work: Work, most: int) -> int:
         return min(_seconds(once) for _ in range(_RUNS)) / pieces
 
     best, fastest = 0, seconds(0)
-    for threads in sorted({1, 2, 4, 8, most}):
-        if threads > most or (threads == 1 and several == 1) or (threads > 1 and alone < _SHORTEST):
-            continue
-        took = seconds(threads)
-        if took <= fastest:
-            best, fastest = threads, took
-        elif threads > 1:
+    if fastest < _SHORTEST:
+        return 0
+    for threads in sorted({2, 4, 8, most}):
+        if threads > most or (took := seconds(threads)) > fastest:
             break
+        best, fastest = threads, took
     return best
 
 
