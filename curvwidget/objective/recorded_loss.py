@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, fx
 
 from curvwidget.objective.affine import AffinePart, split_affine
@@ -15,11 +16,32 @@ from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.pooling import average_by_product, maximum_by_rows
 from curvwidget.objective.recording import compiled, scratch_bytes, settle, trace
 from curvwidget.objective.replay import is_replayable
-from curvwidget.objective.rewriting import MADE, VALUE, prune, write_over
+from curvwidget.objective.rewriting import IN_PLACE, MADE, VALUE, prune, write_over
 from curvwidget.objective.storages import Storages
 from curvwidget.objective.trees import tensors_of
 
 __all__ = ["RecordedLoss", "record_loss"]
+
+
+_aten = torch.ops.aten
+_VIEWS = {
+    *(_aten.view.default, _aten.t.default, _aten.transpose.int, _aten.permute.default, _aten.expand.default),
+    *(_aten.unsqueeze.default, _aten.squeeze.dim, _aten.slice.Tensor, _aten.select.int),
+}
+
+
+class View(NamedTuple):
+    """A view of an argument.
+
+    Attributes:
+        of: The argument, by its place.
+        operation: Gives the view.
+        options: What it takes besides.
+    """
+
+    of: int
+    operation: Callable[..., Tensor]
+    options: tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +49,10 @@ class RecordedLoss:
     """L_b as a function of the parameters that move.
 
     Attributes:
-        function: Takes the parameters that it reads, what is known of the affine part, and the constants.
+        function: Takes the parameters that it reads, what is known of the affine part, views of those, and the constants.
         reads: Which parameters, by their place in θ's blocks.
         sums: Which parameters the affine part comes from, likewise.
+        views: Views of the arguments before them.
         affine: What is known along directions, as a function of all parameters that move.
         constants: What does not depend on them.
         scratch: Bytes that an evaluation takes for a while.
@@ -42,6 +65,7 @@ class RecordedLoss:
     function: Callable[..., Tensor]
     reads: tuple[int, ...]
     sums: tuple[int, ...]
+    views: tuple[View, ...]
     affine: AffinePart
     constants: tuple[Tensor, ...]
     scratch: int
@@ -63,9 +87,12 @@ class RecordedLoss:
             known: Values of the affine part.
 
         Returns:
-            The arguments for L_b, a scalar tensor.
+            The arguments for L_b, a scalar tensor: at any point, as long as that is written into the same memory.
         """
-        return (*(parameters[place] for place in self.reads), *known, self.constants)
+        arguments = [*(parameters[place] for place in self.reads), *known]
+        for view in self.views:
+            arguments.append(view.operation(arguments[view.of], *view.options))
+        return (*arguments, self.constants)
 
 
 def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int], n_directions: int, budget: int) -> RecordedLoss:
@@ -115,6 +142,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     sums = tuple(
         place for place, node in zip(moved, affine.arguments, strict=True) if not node.users.keys().isdisjoint(affine.steps)
     )
+    views = _views_as_arguments(rest)
     constants = settle(rest)
     taken = *constants, *affine.constants
     versions += [(tensor, tensor._version) for tensor in taken]
@@ -122,6 +150,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     return RecordedLoss(
         reads=tuple(reads),
         sums=sums,
+        views=views,
         affine=affine,
         constants=constants,
         scratch=scratch_bytes(rest, theta.dtype),
@@ -144,3 +173,25 @@ def _lay_channels_last(graph: fx.Graph) -> bool:
     if changed:
         reshape_views(graph)
     return changed
+
+
+# Views of arguments become arguments, too: those stay where they are in memory, and nobody takes their views at each point.
+def _views_as_arguments(graph: fx.Graph) -> tuple[View, ...]:
+    *arguments, constants = graph.find_nodes(op="placeholder")
+    places = {node: place for place, node in enumerate(arguments)}
+    views: list[View] = []
+    for node in list(graph.nodes):
+        place = places.get(node.args[0]) if node.args else None
+        if place is None or len(node.all_input_nodes) != 1 or node.kwargs:
+            continue
+        if node.target in IN_PLACE:
+            places[node] = place
+        elif node.target in _VIEWS:
+            with graph.inserting_before(constants):
+                view = graph.placeholder(f"view_{len(views)}")
+            view.meta.update(node.meta)
+            places[view] = len(arguments) + len(views)
+            views.append(View(place, node.target, tuple(node.args[1:])))
+            node.replace_all_uses_with(view)
+            graph.erase_node(node)
+    return tuple(views)

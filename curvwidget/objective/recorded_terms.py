@@ -232,7 +232,12 @@ def _stretches(risk: ModelRisk, reads: set[int]) -> list[slice]:
 
 # A vector in pieces of the parameters' shapes, which share its memory.
 def _pieces(risk: ModelRisk, vector: Tensor) -> list[Tensor]:
-    return [vector[block.slice].view(block.shape) for block in risk.blocks]
+    return [_piece(risk, vector, place) for place in range(len(risk.blocks))]
+
+
+def _piece(risk: ModelRisk, vector: Tensor, place: int) -> Tensor:
+    block = risk.blocks[place]
+    return vector[block.slice].view(block.shape)
 
 
 def _known_along(
@@ -241,7 +246,7 @@ def _known_along(
     if not record.affine.outputs:
         return []
     with torch.no_grad(), full_precision(theta.device):
-        here, *directions = ([_pieces(risk, row)[place] for place in moved] for row in (theta, *vectors))
+        here, *directions = ([_piece(risk, row, place) for place in moved] for row in (theta, *vectors))
         origin = record.affine.values(here)
         slopes = [record.affine.slopes(direction) for direction in directions]
         if own:

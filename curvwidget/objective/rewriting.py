@@ -14,7 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["DEVICE", "DTYPE", "MADE", "SHAPE", "VALUE", "call", "constant", "join_products", "prune", "simplify", "write_over"]
+__all__ = [
+    "DEVICE",
+    "DTYPE",
+    "IN_PLACE",
+    "MADE",
+    "SHAPE",
+    "VALUE",
+    "call",
+    "constant",
+    "join_products",
+    "prune",
+    "simplify",
+    "write_over",
+]
 
 SHAPE, DTYPE, DEVICE = "shape", "dtype", "device"
 """Of what a node gives, in its ``meta``; the latter two as a trace left them."""
@@ -46,6 +59,8 @@ _OVER = {
     _aten.leaky_relu.default: _aten.leaky_relu_.default,
     _aten.hardtanh.default: _aten.hardtanh_.default,
 }
+IN_PLACE = frozenset(_OVER.values())
+"""What `write_over` puts: an operation of one tensor that gives its memory."""
 # … which is its own where it comes from one of these, alone or as the first of several results.
 _OWN = {
     *(_aten.mm.default, _aten.addmm.default, _aten.bmm.default, _aten.baddbmm.default, _aten.convolution.default),

@@ -468,3 +468,32 @@ def test_a_record_that_data_written_to_behind_its_back_made_wrong_is_made_anew()
     along = compared(objective, vectors)
     assert along.declined == ()
     assert along._plane is not None
+
+
+class Turned(nn.Module):
+    """Reads a parameter in three shapes, one of them a view of a view, and turns what was written over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.first = nn.Parameter(torch.randn(4, 3, generator=generator, dtype=torch.float64))
+        self.square = nn.Parameter(torch.randn(2, 2, generator=generator, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.tanh(x @ self.first.T)
+        turned = hidden.view(len(x), 2, 2).transpose(1, 2) @ self.square.t()
+        return (turned @ self.square[0].unsqueeze(1)).flatten(1) + hidden[:, :2]
+
+
+def test_views_are_taken_once_and_see_what_is_written_later() -> None:
+    x, y = data()
+    objective = Objective(Turned(), F.mse_loss, (x, y))
+    along = compared(objective)
+    assert along._plane is not None
+    (record,) = along._plane._recording.records
+    assert any(view.of >= len(record.reads) + len(record.affine.outputs) for view in record.views)  # of a view
+    assert not {view.operation for view in record.views} - {
+        *(torch.ops.aten.view.default, torch.ops.aten.t.default, torch.ops.aten.transpose.int),
+        *(torch.ops.aten.slice.Tensor, torch.ops.aten.select.int, torch.ops.aten.unsqueeze.default),
+    }
+    assert along.at(coordinates()).tolist() == along.at(coordinates()).tolist()
