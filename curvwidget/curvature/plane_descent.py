@@ -8,7 +8,7 @@ import numpy as np
 import scipy.ndimage
 import scipy.optimize
 
-from curvwidget.curvature.project import project_curvature
+from curvwidget.curvature.project import project_somehow
 from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
@@ -135,7 +135,7 @@ class PlaneDescent:
         Returns:
             The curvature, by two HVPs.
         """
-        seen = project_curvature(self._objective.at(self.point(place)), self._directions)
+        seen = project_somehow(self._objective.at(self.point(place)), self._directions)
         self.hvps += seen.hvps
         return seen
 

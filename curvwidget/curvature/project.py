@@ -16,7 +16,7 @@ from curvwidget.curvature.projected import ProjectedCurvature
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
 
-__all__ = ["METHODS", "ProjectionMethod", "project_curvature", "project_products"]
+__all__ = ["METHODS", "ProjectionMethod", "project_curvature", "project_products", "project_somehow"]
 
 Array = np.ndarray[Any, Any]
 ProjectionMethod = Literal["hvp", "difference", "fit"]
@@ -86,6 +86,24 @@ def project_curvature(objective: Objective, directions: Directions, *, method: P
         evaluations=evaluations,
         notes=notes,
     )
+
+
+def project_somehow(objective: Objective, directions: Directions) -> ProjectedCurvature:
+    """Compute the same by Hessian-vector products or, where PyTorch has none of the loss, by second differences of losses.
+
+    Args:
+        objective: The loss at θ.
+        directions: k directions.
+
+    Returns:
+        The matrix; where it comes from differences, its first note says why.
+    """
+    try:
+        return project_curvature(objective, directions)
+    except NotImplementedError as error:
+        by_losses = project_curvature(objective, directions, method="difference")
+        why = f"curvatures come from losses alone, and eigenvalues are not known: {error}"
+        return replace(by_losses, notes=(why, *by_losses.notes))
 
 
 def project_products(vectors: Tensor, products: Tensor) -> tuple[Array, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from curvwidget._number_words import format_number
 from curvwidget.directions.directions import Directions
 from curvwidget.linalg import Eigenpairs, extreme_eigenpairs
 from curvwidget.objective import Objective
@@ -52,8 +53,7 @@ def directions_from_eigenpairs(eigenpairs: Eigenpairs) -> Directions:
         upper = index < eigenpairs.largest
         rank = index + 1 if upper else total - index
         name = ("λ_max" if upper else "λ_min") if rank == 1 else f"λ_{rank}" if upper else f"λ_N−{rank - 1}"
-        number = f"{value:.3g}".replace("-", "−")
-        labels.append(f"{name} = {number}" + ("" if converged else " (not converged)"))
+        labels.append(f"{name} = {format_number(float(value))}" + ("" if converged else " (not converged)"))
     return Directions(
         vectors=eigenpairs.vectors,
         labels=tuple(labels),

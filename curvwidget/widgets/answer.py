@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from curvwidget._number_words import format_uncertain
 from curvwidget.curvature import ProjectionSample, TraceEstimate, stream_projections, stream_trace
 from curvwidget.curvature.agreement import METHOD_NAMES
+from curvwidget.curvature.ensemble import SampleMethod
 from curvwidget.curvature.normalized_trace import stream_normalized_trace
 from curvwidget.curvature.trace import TraceMethod
 from curvwidget.directions import Normalization, directions_from_eigenpairs
@@ -100,9 +101,12 @@ class Answerer:
         plane = yield from self._pictures.draw(request, eigenpairs)
         yield from self._pictures.compare(request, eigenpairs)
         yield from self._pictures.recall_minima(request, eigenpairs)
-        if known.eigenpairs is None and eigenpairs is None:
-            yield from self._find_eigenpairs(picture=False)
-        yield from self._compare(request, known)
+        if self._pictures.curvature(request, eigenpairs).method == "hvp":
+            if known.eigenpairs is None and eigenpairs is None:
+                yield from self._find_eigenpairs(picture=False)
+            yield from self._compare(request, known)
+        else:
+            yield from self._compare_losses(request, known)
         yield from self._pictures.find_minima(request, eigenpairs, plane)
 
     def follow(self, errand: Follow, known: Known) -> Iterator[Update]:
@@ -155,25 +159,32 @@ class Answerer:
         raise RuntimeError("the search for eigenpairs ended without a result")
 
     def _compare(self, request: Request, known: Known) -> Iterator[Update]:
-        objective, seed = self.objective, self._seed
-        methods = request.trace_methods
-        if request.probes and "hutchinson" in methods and _unfinished(known.trace):
-            for trace in stream_trace(objective, samples=request.probes, seed=seed, resume=known.trace):
+        if request.probes and "hutchinson" in request.trace_methods and _unfinished(known.trace):
+            for trace in stream_trace(self.objective, samples=request.probes, seed=self._seed, resume=known.trace):
                 yield Update("trace by Hutchinson", trace.progress, picture=False, trace=trace)
         if request.probes and request.normalization not in (None, "unit"):
             yield from self._scale_trace(request.normalization, request.probes, known)
         if request.planes:
             yield from self._sample(request, known)
         yield from self._find_density(request, known)
-        if request.probes and "slices" in methods and _unfinished(known.slice_trace):
-            for trace in stream_trace(
-                objective, method="slices", samples=request.probes, seed=seed + 1, resume=known.slice_trace
-            ):
-                yield Update("trace from slices alone", trace.progress, picture=False, slice_trace=trace)
+        yield from self._trace_from_slices(request, known)
         if request.probes:
             yield from self._compare_traces(request, known)
 
-    def _sample(self, request: Request, known: Known) -> Iterator[Update]:
+    def _compare_losses(self, request: Request, known: Known) -> Iterator[Update]:
+        # As far as losses go, where there are no products with the Hessian.
+        if request.planes:
+            yield from self._sample(request, known, method="difference")
+        yield from self._trace_from_slices(request, known)
+
+    def _trace_from_slices(self, request: Request, known: Known) -> Iterator[Update]:
+        if not request.probes or "slices" not in request.trace_methods or not _unfinished(known.slice_trace):
+            return
+        seed = self._seed + 1  # not Hutchinson's: they would share probes
+        for trace in stream_trace(self.objective, method="slices", samples=request.probes, seed=seed, resume=known.slice_trace):
+            yield Update("trace from slices alone", trace.progress, picture=False, slice_trace=trace)
+
+    def _sample(self, request: Request, known: Known, *, method: SampleMethod = "hvp") -> Iterator[Update]:
         law = (request.distribution, request.normalization)
         key = (self.objective, "sample", law)
         sample: ProjectionSample | None = known.sample
@@ -186,6 +197,7 @@ class Answerer:
                 samples=request.planes,
                 distribution=request.distribution,
                 normalization=request.normalization,
+                method=method,
                 seed=self._seed,
                 resume=sample,
             )

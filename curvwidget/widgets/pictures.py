@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from curvwidget.curvature import ProjectedCurvature, project_curvature
+from curvwidget.curvature import ProjectedCurvature
 from curvwidget.curvature.minima_around import stream_minima_around, wide_span
 from curvwidget.curvature.plane_minima import PlaneMinima, find_plane_minima
+from curvwidget.curvature.project import project_somehow
 from curvwidget.directions import (
     Directions,
     blend_directions,
@@ -94,7 +95,7 @@ class Pictures:
                 yield Update(f"first look, {look.samples:,} samples", look.plane.progress, look=look)
             if look is not None:
                 yield Update("curvature", 0.0)
-        curvature = self._curvature(request, eigenpairs)
+        curvature = self.curvature(request, eigenpairs)
         key, span = self._slice_key(request, eigenpairs, curvature), self._span(request, eigenpairs, curvature)
         news: ProjectedCurvature | None = curvature
 
@@ -189,7 +190,7 @@ class Pictures:
         return far if near is None else _join(far, near, request)
 
     def _near_key(self, request: Request, eigenpairs: Eigenpairs | None) -> Key:
-        return (*self._slice_key(request, eigenpairs, self._curvature(request, eigenpairs)), "minima")
+        return (*self._slice_key(request, eigenpairs, self.curvature(request, eigenpairs)), "minima")
 
     def _far_key(self, request: Request, eigenpairs: Eigenpairs | None) -> Key:
         return (*self._plane_key(request, eigenpairs), "minima around")
@@ -246,9 +247,18 @@ class Pictures:
         way = directions_between(self.objective, place.point)
         return dataclasses.replace(way, labels=(f"to {place.label}",))
 
-    def _curvature(self, request: Request, eigenpairs: Eigenpairs | None) -> ProjectedCurvature:
+    def curvature(self, request: Request, eigenpairs: Eigenpairs | None) -> ProjectedCurvature:
+        """Return the curvature along the directions that a request means.
+
+        Args:
+            request: What is asked.
+            eigenpairs: As for `draw`.
+
+        Returns:
+            The curvature, from losses alone where the loss has no second derivative in PyTorch.
+        """
         key = (*self._plane_key(request, eigenpairs), "curvature")
-        return self._keep(key, lambda: project_curvature(self.objective, self.directions(request, eigenpairs)))
+        return self._keep(key, lambda: project_somehow(self.objective, self.directions(request, eigenpairs)))
 
     def _span(self, request: Request, eigenpairs: Eigenpairs | None, curvature: ProjectedCurvature) -> tuple[float, ...]:
         if isinstance(request.span, str):

@@ -82,3 +82,12 @@ def test_an_own_vector_of_the_wrong_length_is_refused() -> None:
     objective, _ = rotated()
     with pytest.raises(ValueError, match=r"vectors must have shape \(k, N\) with N = 5, got \(1, 4\)|got \(4,\)"):
         cw.own_directions(objective, torch.ones(4))
+
+
+def test_eigenvalues_of_any_size_are_written_as_everywhere_else() -> None:
+    values = torch.tensor([123456.0, 1234.5, 3.5e-32, -1e-5], dtype=torch.float64)
+    objective = cw.Objective.from_function(lambda t: 0.5 * (values * t**2).sum(), torch.zeros(4, dtype=torch.float64))
+    labels = cw.hessian_directions(objective, largest=2, smallest=2, tol=1e-8).labels
+    assert labels[:2] == ("λ_max = 1.23×10⁵", "λ_2 = 1230")
+    assert labels[3].startswith("λ_min = −1")
+    assert not any("e-" in label or "e+" in label for label in labels)

@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from curvwidget._number_words import format_number
+
 __all__ = ["Picture"]
 
 _SHOWN = ("slice", "sample", "prediction", "eigenvalues", "eigenpairs", "density", "estimates", "trajectory", "point")
@@ -69,8 +71,9 @@ class Picture:
         plane = getattr(self, "slice", None)
         if plane is None:
             return f"{type(self).__name__}: {self._picture_note()}"
-        spans = ", ".join(f"{label}: ±{span:.3g}" for label, span in zip(plane.directions.labels, plane.span, strict=True))
-        return f"{type(self).__name__}: the loss over {spans}; L(θ) = {plane.center:.4g}"
+        reach = zip(plane.directions.labels, plane.span, strict=True)
+        spans = ", ".join(f"{label}: ±{format_number(float(span))}" for label, span in reach)
+        return f"{type(self).__name__}: the loss over {spans}; L(θ) = {format_number(plane.center, 4)}"
 
     def _picture_note(self) -> str:
         # What a view that is no picture of a slice says in words.
