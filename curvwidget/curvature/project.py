@@ -102,7 +102,8 @@ def project_somehow(objective: Objective, directions: Directions) -> ProjectedCu
         return project_curvature(objective, directions)
     except NotImplementedError as error:
         by_losses = project_curvature(objective, directions, method="difference")
-        why = f"curvatures come from losses alone, and eigenvalues are not known: {error}"
+        reason, _, _ = str(error).partition(". ")  # what follows says what else could be done: this
+        why = f"curvatures come from losses alone, and eigenvalues are not known: {reason}"
         return replace(by_losses, notes=(why, *by_losses.notes))
 
 

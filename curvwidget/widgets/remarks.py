@@ -141,7 +141,8 @@ def _facts(objective: Objective, curvature: ProjectedCurvature, known: Known) ->
         yield (
             "tr H, slices",
             _uncertain(known.slice_trace),
-            f"the same from {known.slice_trace.evaluations} loss values alone, without derivatives, ± standard error",
+            f"{'trace of the Hessian' if known.trace is None else 'the same'} from {known.slice_trace.evaluations} loss values alone, "
+            "without derivatives, ± standard error",
         )
     yield "N", f"{objective.n_parameters:,}", "number of parameters"
 
