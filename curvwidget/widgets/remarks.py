@@ -138,11 +138,11 @@ def _facts(objective: Objective, curvature: ProjectedCurvature, known: Known) ->
     if known.trace is not None:
         yield "tr H", _uncertain(known.trace), f"trace of the Hessian by Hutchinson ± standard error, {known.trace.hvps} HVPs"
     if known.slice_trace is not None:
+        what = "trace of the Hessian" if known.trace is None else "the same"
         yield (
             "tr H, slices",
             _uncertain(known.slice_trace),
-            f"{'trace of the Hessian' if known.trace is None else 'the same'} from {known.slice_trace.evaluations} loss values alone, "
-            "without derivatives, ± standard error",
+            f"{what} from {known.slice_trace.evaluations} loss values alone, without derivatives, ± standard error",
         )
     yield "N", f"{objective.n_parameters:,}", "number of parameters"
 
