@@ -141,10 +141,11 @@ class HessianProducts:
         ways = self._risk.ways
         recorded = isinstance(multiply, RecordedWalk)
         rows = ways.rows(recorded=recorded)
-        if recorded and ways.threads and count > 1:
-            rows = min(rows, math.ceil(count / ways.threads)) if count >= ways.fewest else 1
+        threads = min(ways.threads, most_threads()) if recorded and self.takes_threads else 0
+        if threads > 1 and count > 1:
+            rows = min(rows, math.ceil(count / threads)) if count >= ways.fewest else 1
             parts = [slice(start, start + rows) for start in range(0, count, rows)]
-            do_side_by_side(_adder(multiply, vectors, parts, weight, total), len(parts), ways.threads)
+            do_side_by_side(_adder(multiply, vectors, parts, weight, total), len(parts), threads)
             return
         while done < count:
             checkpoint()  # not while the model is held: whoever waits for it need not wait for that

@@ -121,7 +121,7 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
             value = node.meta[VALUE].detach()
             node.meta[VALUE] = value.clone() if value in shared else value
     spreads_nan = False
-    if not (has_many_channels(graph) and _lay_channels_last(graph)):
+    if not (has_many_channels(graph) and _lay_channels_last(graph, versions)):
         spreads_nan = average_by_product(graph)
         maximum_by_rows(graph)
     values = [node.meta[VALUE] for node in graph.nodes if VALUE in node.meta]
@@ -162,14 +162,16 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     )
 
 
-# Is there an image to be laid otherwise?
-def _lay_channels_last(graph: fx.Graph) -> bool:
+# Is there an image to be laid otherwise? If it is somebody's, its owner may write to it.
+def _lay_channels_last(graph: fx.Graph, versions: list[tuple[Tensor, int]]) -> bool:
     nodes = [node for node in graph.nodes if VALUE in node.meta]
-    values = laid_channels_last(node.meta[VALUE] for node in nodes)
+    before = [node.meta[VALUE] for node in nodes]
     changed = False
-    for node, value in zip(nodes, values, strict=True):
-        if value is not node.meta[VALUE]:
-            node.meta[VALUE], node.meta[MADE], changed = value, True, True
+    for node, old, new in zip(nodes, before, laid_channels_last(before), strict=True):
+        if new is not old:
+            if not node.meta[MADE]:
+                versions.append((old, old._version))
+            node.meta[VALUE], node.meta[MADE], changed = new, True, True
     if changed:
         reshape_views(graph)
     return changed
@@ -181,8 +183,8 @@ def _views_as_arguments(graph: fx.Graph) -> tuple[View, ...]:
     places = {node: place for place, node in enumerate(arguments)}
     views: list[View] = []
     for node in list(graph.nodes):
-        place = places.get(node.args[0]) if node.args else None
-        if place is None or len(node.all_input_nodes) != 1 or node.kwargs:
+        place = places.get(node.all_input_nodes[0]) if len(node.all_input_nodes) == 1 else None
+        if place is None or node.kwargs:
             continue
         if node.target in IN_PLACE:
             places[node] = place

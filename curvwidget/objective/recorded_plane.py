@@ -95,8 +95,10 @@ class RecordedPlane:
         self._terms = RecordedTerms(risk, theta, vectors, moved, recording.records)
         self._beside = [self._terms]  # one a thread
         self.threads = 0
-        more = recording.left // max(1, self._terms.bytes_beside + max(record.scratch for record in recording.records))
-        self.most_threads = min(most_threads(), 1 + more)
+        self.most_threads = 1
+        if theta.device.type == "cpu" and self.takes_threads:
+            each = self._terms.bytes_beside + max(record.scratch for record in recording.records)
+            self.most_threads = min(most_threads(), 1 + recording.left // max(1, each))
         self._replayable = theta.device.type == "cuda" and recording.replayable
         self._replay: ReplayedTerms | None = None  # once it was seen to give the same losses
         self.spreads_nan = any(record.spreads_nan for record in recording.records)
@@ -119,8 +121,9 @@ class RecordedPlane:
         Returns:
             B.
         """
-        if self.threads:
-            do_side_by_side(self._evaluator(rows, losses, self.threads), len(rows), self.threads)
+        threads = min(self.threads, most_threads()) if self.takes_threads else 0
+        if threads > 1:
+            do_side_by_side(self._evaluator(rows, losses, threads), len(rows), threads)
             return len(rows)
         with torch.inference_mode(), full_precision(self._device):
             if self._replayable and self.replays and self._replay is None:
@@ -238,10 +241,11 @@ def _plane(
             records[key] = Recording(*_recorded(risk, theta, moved, len(vectors), fast=fast))
         plane = RecordedPlane(risk, theta, vectors, moved, records[key])
         steps = _verified(plane, risk, theta, vectors)
-        if plane.takes_threads and theta.device.type == "cpu":
-            if key not in risk.ways.point_threads:
-                risk.ways.point_threads[key] = plane.choose_threads(steps)
-            plane.threads = risk.ways.point_threads[key]
+        if plane.most_threads > 1:
+            chosen = risk.ways.point_threads
+            if key not in chosen:
+                chosen[key] = plane.choose_threads(steps)
+            plane.threads = min(chosen[key], plane.most_threads)
         return plane
     except _OtherLossError:
         if not kept:

@@ -45,7 +45,6 @@ class RecordedWalk:
         """
         self._recorded = recorded
         self._device = device
-        self._versions = [tensor._version for tensor in recorded.constants]
         self._lock = threading.Lock()
         self._calls: Counter[torch.Size] = Counter()
         self._replays: dict[torch.Size, Replay] = {}
@@ -64,7 +63,7 @@ class RecordedWalk:
     @property
     def current(self) -> bool:
         """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
-        return all(tensor._version == version for tensor, version in zip(self.constants, self._versions, strict=True))
+        return self._recorded.current
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Multiply.

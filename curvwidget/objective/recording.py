@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import math
 import operator
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import cached_property
@@ -67,9 +68,17 @@ class Recorded:
         self.scratch = scratch_bytes(graph, first.meta[DTYPE])
         self.replayable = is_replayable(graph, constants)
         self._graph = graph
+        # What constants are or were made from, as long as that is there, and how often it had been written to.
+        self._origins = [(weakref.ref(constant), constant._version) for constant in constants]
         joined = copy.deepcopy(graph)
         join_products(joined)
         self._one = compiled(joined)
+
+    @property
+    def current(self) -> bool:
+        """Whether all that was recorded still stands: data are not copied, and their owner may have written to them."""
+        origins = ((origin(), version) for origin, version in self._origins)
+        return all(origin is None or origin._version == version for origin, version in origins)
 
     def __call__(self, *arguments: Tensor) -> Tensor:
         """Compute.
@@ -107,7 +116,9 @@ class Recorded:
             return None
         graph = copy.deepcopy(self._graph)
         reshape_views(graph)
-        return Recorded(graph, constants)
+        found = Recorded(graph, constants)
+        found._origins = [(weakref.ref(one), one._version) for one in self.constants]
+        return found
 
     @cached_property
     def _several(self) -> Callable[..., Tensor]:

@@ -194,3 +194,31 @@ def test_what_is_laid_otherwise_counts_as_memory(monkeypatch: pytest.MonkeyPatch
         return found
 
     assert record(16).bytes - record(100).bytes >= N_IMAGES * 3 * 8 * 8 * 4
+
+
+@pytest.mark.usefixtures("laid_out")
+@pytest.mark.parametrize("batch_size", [None, 4], ids=["one batch", "cut into two"])
+@pytest.mark.parametrize("what", ["products", "slices"])
+def test_images_that_their_owner_writes_to_are_read_anew(
+    what: str, batch_size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(along_module, "_FIRST_POINTS", 0)
+    net = Net("residual", flatten=False).eval()
+    x, y = torch.randn(N_IMAGES, 3, 8, 8), torch.arange(N_IMAGES) % 4
+    there = Objective(net, F.cross_entropy, (x, y), batch_size=batch_size)
+    vectors, points = directions(there), coordinates()
+    along = there.along(vectors)
+    there._products.expect_many()
+
+    def asked(objective: Objective) -> np.ndarray:
+        if what == "products":
+            return objective.hvp(vectors).numpy()
+        return (along if objective is there else objective.along(vectors)).at(points)
+
+    before = asked(there)
+    if what == "products":
+        assert len(there._products.records) == len(there._risk.weights)
+    x.mul_(-1.5)
+    after = asked(there)
+    np.testing.assert_allclose(after, asked(Objective(net, F.cross_entropy, (x, y))), rtol=1e-3, atol=1e-4 * np.abs(after).max())
+    assert np.abs(after - before).max() > 0.01 * np.abs(before).max()

@@ -352,3 +352,24 @@ def test_products_on_threads_may_be_interrupted_and_are_the_same_afterwards() ->
         objective.hvp(vectors)
     witness.assert_untouched()
     assert torch.equal(objective.hvp(vectors), truth)
+
+
+@pytest.mark.usefixtures("always")
+def test_fewer_threads_of_the_caller_are_fewer_at_once() -> None:
+    objective = case_named("MLP with tanh").build().objective()
+    vectors, points = torch.randn(8, objective.n_parameters, dtype=torch.float64), coordinates(2, 9)
+    along = objective.along(directions(objective))
+    losses, found = along.at(points), objective.hvp(vectors)
+    computing: set[str] = set()
+
+    def asked(number: int) -> bool:
+        torch.set_num_threads(number)
+        np.testing.assert_allclose(along.at(points), losses, rtol=1e-12)
+        torch.testing.assert_close(objective.hvp(vectors), found, rtol=1e-9, atol=1e-12)
+        return bool(computing)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (recorded_plane, products):
+            patch.setattr(module, "do_side_by_side", lambda *args: (computing.add("threads"), do_side_by_side(*args)))
+        assert not asked(1)
+        assert asked(2)
