@@ -130,7 +130,8 @@ class HessianProducts:
             return
         rows = ways.at_once or 1
         held = len(self._risk.weights) * Storages(record.constants).bytes_beside([theta])
-        most = min(most_threads(), (ways.budget - held) // max(1, rows * record.scratch))
+        each = rows * (record.scratch + 2 * theta.nbytes)  # with the vectors, of which so many more are asked for at once
+        most = min(most_threads(), (ways.budget - held) // each)
         vectors = torch.randn(rows, len(theta), dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(theta)
         ways.threads = choose_threads(_adder(record, vectors, [slice(rows)] * PIECES, 1.0, torch.zeros_like(vectors)), most)
 
