@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from curvwidget.objective.rewriting import SHAPE, VALUE
+from curvwidget.objective.rewriting import SHAPE, VALUE, VIEWS
 
 __all__ = ["AffinePart", "split_affine"]
 
@@ -41,9 +41,8 @@ _TERMS: dict[Any, tuple[tuple[int, ...], ...]] = {
     _aten.mean.dim: _ONE,
 }
 _VIEWS = {
-    *(_aten.view.default, _aten.reshape.default, _aten._unsafe_view.default, _aten.t.default, _aten.transpose.int),
-    *(_aten.permute.default, _aten.expand.default, _aten.unsqueeze.default, _aten.squeeze.dim, _aten.slice.Tensor),
-    *(_aten.select.int, _aten.split_with_sizes.default, _aten.split.Tensor, operator.getitem),
+    *VIEWS,
+    *(_aten.reshape.default, _aten._unsafe_view.default, _aten.split_with_sizes.default, _aten.split.Tensor, operator.getitem),
 }
 _TERMS.update(dict.fromkeys((*_VIEWS, _aten.clone.default), _ONE))
 # A sum of k + 1 terms reads k + 1 numbers from memory for each that it gives. On a CPU reading one takes about as long as

@@ -15,7 +15,7 @@ from torch import Tensor, fx
 
 from curvwidget.objective.rewriting import DEVICE, DTYPE, SHAPE, VALUE
 
-__all__ = ["has_many_channels", "laid_channels_last", "reshape_views"]
+__all__ = ["has_many_channels", "laid_channels_last"]
 
 _aten = torch.ops.aten
 _WEIGHTS: dict[Any, int] = {_aten.convolution.default: 1, _aten.convolution_backward.default: 2}  # which argument they are
@@ -56,16 +56,6 @@ def laid_channels_last(tensors: Iterable[Tensor], may: Callable[[Tensor], bool] 
             tensor = laid[key]
         found.append(tensor)
     return found
-
-
-def reshape_views(graph: fx.Graph) -> None:
-    """Take what an operation gives in another shape wherever its numbers lie.
-
-    Args:
-        graph: The operations; changed.
-    """
-    for node in graph.find_nodes(op="call_function", target=_aten.view.default):
-        node.target = _aten.reshape.default
 
 
 def _gains(convolution: fx.Node) -> bool:

@@ -6,28 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, fx
 
 from curvwidget.objective.affine import AffinePart, split_affine
 from curvwidget.objective.few_classes import lay_classes_in_rows
-from curvwidget.objective.image_layout import has_many_channels, laid_channels_last, reshape_views
+from curvwidget.objective.image_layout import has_many_channels, laid_channels_last
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.pooling import average_by_product, maximum_by_rows
 from curvwidget.objective.recording import compiled, scratch_bytes, settle, trace
 from curvwidget.objective.replay import is_replayable
-from curvwidget.objective.rewriting import IN_PLACE, MADE, VALUE, prune, write_over
+from curvwidget.objective.rewriting import IN_PLACE, MADE, VALUE, VIEWS, prune, reshape_views, write_over
 from curvwidget.objective.storages import Storages
 from curvwidget.objective.trees import tensors_of
 
 __all__ = ["RecordedLoss", "record_loss"]
-
-
-_aten = torch.ops.aten
-_VIEWS = {
-    *(_aten.view.default, _aten.t.default, _aten.transpose.int, _aten.permute.default, _aten.expand.default),
-    *(_aten.unsqueeze.default, _aten.squeeze.dim, _aten.slice.Tensor, _aten.select.int),
-}
 
 
 class View(NamedTuple):
@@ -188,7 +180,7 @@ def _views_as_arguments(graph: fx.Graph) -> tuple[View, ...]:
             continue
         if node.target in IN_PLACE:
             places[node] = place
-        elif node.target in _VIEWS:
+        elif node.target in VIEWS:
             with graph.inserting_before(constants):
                 view = graph.placeholder(f"view_{len(views)}")
             view.meta.update(node.meta)

@@ -58,11 +58,10 @@ class RecordedTerms:
             vectors = vectors.clone()
         self._made_from = risk, theta, vectors, moved, records
         self.theta = theta
-        self._known = [_known_along(record, risk, theta, vectors, moved, own=own) for record in records]
-        self._take_memory()
+        self._take_memory([_known_along(record, risk, theta, vectors, moved, own=own) for record in records])
 
-    def _take_memory(self) -> None:
-        # For points: the parameters that are read at them, and what is known along the directions.
+    def _take_memory(self, sums: Sequence[list[_Sum]]) -> None:
+        # For points: the parameters that are read at them, and what is known along the directions, one list a record.
         risk, theta, vectors, _, records = self._made_from
         memory = torch.empty_like(theta)
         reads = {place for record in records for place in record.reads}
@@ -77,13 +76,13 @@ class RecordedTerms:
                 self._converted.append((parameters[place], written))
         self._terms: list[tuple[RecordedLoss, list[_Sum], tuple[Any, ...]]] = [
             (record, known, record.arguments(parameters, [one.value for one in known]))
-            for record, known in zip(records, self._known, strict=True)
+            for record, known in zip(records, sums, strict=True)
         ]
 
     @property
     def bytes_beside(self) -> int:
         """What the same takes for another thread, without what an evaluation takes for a while."""
-        return self.theta.nbytes + sum(one.value.nbytes for known in self._known for one in known)
+        return self.theta.nbytes + sum(one.value.nbytes for _, known, _ in self._terms for one in known)
 
     def beside(self) -> RecordedTerms:
         """Make the same for another thread, with memory of its own for points.
@@ -92,8 +91,7 @@ class RecordedTerms:
             What shares everything else.
         """
         other = copy.copy(self)
-        other._known = [[_Sum(one.origin, one.slopes) for one in known] for known in self._known]
-        other._take_memory()
+        other._take_memory([[_Sum(one.origin, one.slopes) for one in known] for _, known, _ in self._terms])
         return other
 
     def copied(self) -> RecordedTerms:
@@ -116,7 +114,7 @@ class RecordedTerms:
 
     @property
     def _sums(self) -> list[_Sum]:
-        return [*self._point, *(one for known in self._known for one in known)]
+        return [*self._point, *(one for _, known, _ in self._terms for one in known)]
 
     @property
     def kept(self) -> list[Tensor]:

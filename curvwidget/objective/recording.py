@@ -26,10 +26,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from curvwidget.objective.bindings import bind
-from curvwidget.objective.image_layout import has_many_channels, laid_channels_last, reshape_views
+from curvwidget.objective.image_layout import has_many_channels, laid_channels_last
 from curvwidget.objective.pooling import average_by_product
 from curvwidget.objective.replay import is_replayable
-from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, constant, join_products, simplify
+from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, constant, join_products, reshape_views, simplify
 
 __all__ = ["NotRecordableError", "Recorded", "compiled", "record", "scratch_bytes", "settle", "trace"]
 
@@ -117,7 +117,7 @@ class Recorded:
         graph = copy.deepcopy(self._graph)
         reshape_views(graph)
         found = Recorded(graph, constants)
-        found._origins = [(weakref.ref(one), one._version) for one in self.constants]
+        found._origins = self._origins
         return found
 
     @cached_property

@@ -21,10 +21,12 @@ __all__ = [
     "MADE",
     "SHAPE",
     "VALUE",
+    "VIEWS",
     "call",
     "constant",
     "join_products",
     "prune",
+    "reshape_views",
     "simplify",
     "write_over",
 ]
@@ -37,6 +39,14 @@ VALUE = "value"
 """What a constant is, in its ``meta``; other nodes have none."""
 
 _aten = torch.ops.aten
+
+VIEWS = frozenset(
+    {
+        *(_aten.view.default, _aten.t.default, _aten.transpose.int, _aten.permute.default, _aten.expand.default),
+        *(_aten.unsqueeze.default, _aten.squeeze.dim, _aten.slice.Tensor, _aten.select.int),
+    }
+)
+"""Operations that give one tensor in the memory of another, always."""
 
 # Whose results are memory of their own, to which a sum may be added.
 _FRESH = {
@@ -148,6 +158,16 @@ def join_products(graph: fx.Graph) -> None:
     for node in _each(graph):
         _sum_with_product(graph, node)
     graph.eliminate_dead_code()
+
+
+def reshape_views(graph: fx.Graph) -> None:
+    """Take what an operation gives in another shape wherever its numbers lie.
+
+    Args:
+        graph: The operations; changed.
+    """
+    for node in graph.find_nodes(op="call_function", target=_aten.view.default):
+        node.target = _aten.reshape.default
 
 
 def write_over(graph: fx.Graph, free: Container[fx.Node]) -> None:

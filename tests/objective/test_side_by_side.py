@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -44,6 +45,18 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Stopped(Exception):  # noqa: N818
     pass
+
+
+def patient_for(looks: int) -> Callable[[], None]:
+    """What interrupts at the next look after so many, and is asked by the calling thread alone."""
+    asking, seen = threading.get_ident(), itertools.count(1)
+
+    def check() -> None:
+        assert threading.get_ident() == asking
+        if next(seen) > looks:
+            raise Stopped
+
+    return check
 
 
 @pytest.mark.parametrize("threads", [1, 2, THREADS, 9])
@@ -101,15 +114,7 @@ def test_an_error_comes_out_when_all_have_stopped(failing: int) -> None:
 
 
 def test_an_interrupt_reaches_all_of_them_within_their_pieces() -> None:
-    at_work, looks = set(), 0
-    asking = threading.get_ident()
-
-    def check() -> None:
-        nonlocal looks
-        assert threading.get_ident() == asking
-        looks += 1
-        if looks > 5:
-            raise Stopped
+    at_work = set()
 
     def work(thread: int, pieces: Iterator[int]) -> None:
         at_work.add(thread)
@@ -121,21 +126,13 @@ def test_an_interrupt_reaches_all_of_them_within_their_pieces() -> None:
         finally:
             at_work.remove(thread)
 
-    with interruptible(check), pytest.raises(Stopped):
+    with interruptible(patient_for(5)), pytest.raises(Stopped):
         do_side_by_side(work, 10, THREADS)
     assert not at_work
     assert torch.get_num_threads() == THREADS
 
 
 def test_who_has_nothing_left_to_do_can_be_interrupted_while_it_waits() -> None:
-    looks = 0
-
-    def check() -> None:
-        nonlocal looks
-        looks += 1
-        if looks > 20:
-            raise Stopped
-
     other_has_one = threading.Event()
 
     def work(thread: int, pieces: Iterator[int]) -> None:
@@ -146,7 +143,7 @@ def test_who_has_nothing_left_to_do_can_be_interrupted_while_it_waits() -> None:
                 time.sleep(0.001)
             assert other_has_one.wait(timeout=30)
 
-    with interruptible(check), pytest.raises(Stopped):
+    with interruptible(patient_for(20)), pytest.raises(Stopped):
         do_side_by_side(work, 4, 2)
 
 
@@ -252,15 +249,7 @@ def test_points_on_threads_may_be_interrupted_and_leave_everything_as_it_was() -
     truth = along.at(points)
     witness = Witness(problem.model, objective.theta)
     for patience in (0, 1, 5, 12):
-        looks = 0
-
-        def check(patience: int = patience) -> None:
-            nonlocal looks
-            looks += 1
-            if looks > patience:
-                raise Stopped
-
-        with interruptible(check), pytest.raises(Stopped):
+        with interruptible(patient_for(patience)), pytest.raises(Stopped):
             along.at(points)
         witness.assert_untouched()
     assert along.at(points).tolist() == truth.tolist()
@@ -340,15 +329,7 @@ def test_products_on_threads_may_be_interrupted_and_are_the_same_afterwards() ->
     vectors = torch.randn(9, objective.n_parameters, dtype=torch.float64)
     truth = objective.hvp(vectors)
     witness = Witness(problem.model, objective.theta, vectors)
-    looks = 0
-
-    def check() -> None:
-        nonlocal looks
-        looks += 1
-        if looks > 1:
-            raise Stopped
-
-    with interruptible(check), pytest.raises(Stopped):
+    with interruptible(patient_for(1)), pytest.raises(Stopped):
         objective.hvp(vectors)
     witness.assert_untouched()
     assert torch.equal(objective.hvp(vectors), truth)
