@@ -133,9 +133,10 @@ class PlaneDescent:
             place: Its coordinates.
 
         Returns:
-            The curvature, by two HVPs.
+            The curvature, by two HVPs, or by losses where there are none.
         """
         seen = project_somehow(self._objective.at(self.point(place)), self._directions)
+        self.evaluations += seen.evaluations
         self.hvps += seen.hvps
         return seen
 

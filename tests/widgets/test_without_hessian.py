@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import curvwidget as cw
+from curvwidget.curvature.plane_descent import PlaneDescent
 from curvwidget.runs import InlineExecutor
 from curvwidget.widgets import EigenAxis, Explorer
 
@@ -77,3 +78,16 @@ def test_the_hessian_s_axes_are_refused_with_the_reason_and_the_picture_stays() 
     assert explorer.state == "failed"
     assert "no second derivative" in explorer.verdict_bar.sentence
     assert explorer.slice is before
+
+
+def test_the_curvature_at_a_minimum_counts_the_losses_that_it_takes() -> None:
+    objective = gated(F.hardsigmoid)
+    descent = PlaneDescent(objective, cw.random_directions(objective, seed=0))
+    place = np.array([0.01, -0.02])
+    expected = cw.project_curvature(
+        objective.at(descent.point(place)), cw.random_directions(objective, seed=0), method="difference"
+    )
+    seen = descent.curvature(place)
+    np.testing.assert_array_equal(seen.matrix, expected.matrix)
+    assert descent.evaluations == expected.evaluations > 0
+    assert descent.hvps == 0
