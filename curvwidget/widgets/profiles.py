@@ -38,6 +38,7 @@ Array = np.ndarray[Any, Any]
 
 _POINTS = 121  # a parabola looks smooth from here on
 _MARGIN = 0.08  # of the height, above and below the curve
+_LEAST = 0.5  # of the height, that a curve fills whose limits stay
 _HEIGHT = 240
 # Of a plot that has the whole width, and of two that share it: ticks at most, and letters along an axis at its narrowest.
 _TICKS = {1: 9, 2: 3}
@@ -50,6 +51,8 @@ class Profiles(Picture, ipywidgets.VBox):
     Each shows the loss, the parabola of the projected curvature, and the parabola that the mean curvature of all N dimensions
     predicts for such a direction: the same loss and slope, with the matrix (tr(H)/N)·vᵀv. Where the two parabolas part, the slice
     looks different from what the whole Hessian is on average.
+
+    While the probe moves, the axis of the loss stays as long as it suits the curve, which is then seen to rise and to fall.
 
     Example:
         >>> from curvwidget.widgets.profiles import Profiles
@@ -127,6 +130,7 @@ class Profiles(Picture, ipywidgets.VBox):
         """
         self._lock = threading.RLock()
         self._held = False
+        self._drawn: tuple[LossSlice, str] | None = None  # the slice and the scale that the limits were chosen for
         self._plots = (_Plot("direction 1", height), _Plot("direction 2", height))
         row = ipywidgets.HBox(
             [plot.box for plot in self._plots],
@@ -186,6 +190,7 @@ class Profiles(Picture, ipywidgets.VBox):
                 return
             shown, curvature = self.slice, self.curvature
             if shown is None:
+                self._drawn = None
                 for index, plot in enumerate(self._plots):
                     plot.clear(f"direction {index + 1}", self.scale)
                 return
@@ -193,6 +198,8 @@ class Profiles(Picture, ipywidgets.VBox):
             probe = self.probe[:count]
             if curvature is not None and len(curvature.gradient) != count:
                 curvature = None
+            moved = self._drawn is not None and self._drawn[0] is shown and self._drawn[1] == self.scale
+            self._drawn = (shown, self.scale)
             for index, section in enumerate(cross_sections(shown, probe)):
                 coordinates = np.linspace(section.coordinates[0], section.coordinates[-1], _POINTS)
                 line = [coordinates if axis == index else np.asarray(probe[axis]) for axis in range(count)]
@@ -205,6 +212,7 @@ class Profiles(Picture, ipywidgets.VBox):
                     center=shown.center if all(value == 0 for other, value in enumerate(probe) if other != index) else None,
                     scale=self.scale,
                     sharing=count,
+                    moved=moved,
                 )
             self._legend.value = legend([key for key, plotted in zip(_KEYS, self._plotted(curvature), strict=True) if plotted])
             self._plots[1].box.layout.display = None if count == 2 else "none"
@@ -296,12 +304,14 @@ class _Plot:
         center: float | None,
         scale: str,
         sharing: int,
+        moved: bool,
     ) -> None:
-        """Show one cross-section."""
+        """Show one cross-section; where no more than the probe has moved, its limits stay while it is well within them."""
         log = scale == "log"
         self._set_label(label)
         losses = _drawable(section.losses, log)
-        self._set_limits(section.coordinates, losses, log=log, sharing=sharing)
+        if not (moved and self._fits(losses)):
+            self._set_limits(section.coordinates, losses, log=log, sharing=sharing)
         draw(self.loss, section.coordinates, losses)
         nothing = np.full(len(coordinates), np.nan)
         draw(self.seen, coordinates, nothing if seen is None else _drawable(seen, log))
@@ -316,6 +326,14 @@ class _Plot:
 
     def _set_label(self, label: str) -> None:
         self.label.value = axis_name(label, "units of the direction")
+
+    # Limits that changed at each move would leave the curve where it is: numbers would jump where a loss should rise.
+    def _fits(self, losses: Array) -> bool:
+        finite = losses[np.isfinite(losses)]
+        if not finite.size:
+            return True
+        low, high = float(finite.min()), float(finite.max())
+        return bool(self.y.min <= low and high <= self.y.max and high - low >= _LEAST * (self.y.max - self.y.min))
 
     def _set_limits(self, coordinates: Array, losses: Array, *, log: bool, sharing: int = 2) -> None:
         first, last = float(coordinates[0]), float(coordinates[-1])
