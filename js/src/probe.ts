@@ -26,6 +26,7 @@ export interface ProbeHost {
   packet(): Packet | null;
   /** The place under the pointer, in units of the directions. */
   locate(event: PointerEvent | MouseEvent): Point;
+  /** The pointer is at a place that is not the probe's, or at none. */
   hover(at: Point | null): void;
   redraw(): void;
 }
@@ -70,13 +71,15 @@ export class ProbeControl {
     figure.focus({ preventScroll: true });
     target.setPointerCapture?.(event.pointerId);
     this.drag = { pointer: event.pointerId, from: this.at };
+    this.host.hover(null);
     this.move(this.host.locate(event));
   }
 
   private follow(event: PointerEvent): void {
     const at = this.host.locate(event);
-    this.host.hover(at);
-    if (this.drag?.pointer === event.pointerId) this.move(at);
+    const dragged = this.drag?.pointer === event.pointerId;
+    this.host.hover(dragged ? null : at);
+    if (dragged) this.move(at);
   }
 
   private end(pointer: number): void {

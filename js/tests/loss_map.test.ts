@@ -309,6 +309,19 @@ describe("the probe", () => {
     expect(find(el, ".cw-map-hover").textContent).toBe("");
   });
 
+  it("is read out alone while it is where the pointer is", () => {
+    const { el } = show(modelOf());
+    pointer(el, "pointermove", [0, -0.5]);
+    pointer(el, "pointerdown", [0, -0.5]);
+    expect(find(el, ".cw-map-hover").textContent).toBe("");
+    pointer(el, "pointermove", [0.5, 0.5]);
+    expect(find(el, ".cw-map-hover").textContent).toBe("");
+    expect(find(el, ".cw-map-at").textContent).toContain("probe (0.50, 0.50)");
+    pointer(el, "pointerup", [0.5, 0.5]);
+    pointer(el, "pointermove", [0, 0]);
+    expect(find(el, ".cw-map-hover").textContent).toContain("pointer (0.00, 0.00)");
+  });
+
   it("is announced once it rests", () => {
     const { el } = show(modelOf());
     find(el, ".cw-map-figure").focus();
