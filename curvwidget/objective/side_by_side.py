@@ -7,6 +7,7 @@ give each thread a piece. How many threads there may be is what the caller has s
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -72,14 +73,16 @@ def choose_threads(work: Work, most: int) -> int:
         once = partial(do_side_by_side, work, pieces, threads) if threads else lambda: work(0, iter(range(pieces)))
         return min(_seconds(once) for _ in range(_RUNS)) / pieces
 
-    best, fastest = 0, seconds(0)
-    if fastest < _SHORTEST:
+    divided = seconds(0)
+    if divided < _SHORTEST:
         return 0
-    for threads in sorted({2, 4, 8, most}):
-        if threads > most or (took := seconds(threads)) > fastest:
-            break
+    # From the most downwards: where an operation is divided among many threads, a few that compute alone are slower than that.
+    best, fastest = 0, math.inf
+    threads = most
+    while threads > 1 and (took := seconds(threads)) < fastest:
         best, fastest = threads, took
-    return best
+        threads //= 2
+    return best if fastest < divided else 0
 
 
 def do_side_by_side(work: Work, count: int, threads: int) -> None:

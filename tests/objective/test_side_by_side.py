@@ -181,6 +181,25 @@ def test_threads_are_chosen_where_pieces_do_not_hinder_each_other() -> None:
     assert choose_threads(tiny, THREADS) == 0
 
 
+def test_many_threads_are_chosen_where_few_are_slower_than_one_operation_divided_among_all() -> None:
+    def divisible(_: int, pieces: Iterator[int]) -> None:
+        for _piece in pieces:
+            time.sleep(0.016 if torch.get_num_threads() == 1 else 0.004)
+
+    lock = threading.Lock()
+
+    def crowded(thread: int, pieces: Iterator[int]) -> None:
+        for _piece in pieces:
+            if thread > 3:  # whoever comes fifth or later hinders all others
+                with lock:
+                    time.sleep(0.02)
+            time.sleep(0.004)
+
+    assert choose_threads(divisible, 8) == 8
+    assert choose_threads(divisible, 3) == 0
+    assert choose_threads(crowded, 8) == 4
+
+
 def test_what_takes_long_is_tried_once_and_left_to_all_threads() -> None:
     begun = []
 
