@@ -65,31 +65,24 @@ class FlatParameters:
             for tensor, piece in zip(self.tensors, torch.split(theta, self._sizes), strict=True):
                 tensor.data.copy_(piece.view(tensor.shape))
 
-    def writer(
-        self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None
-    ) -> Callable[[Sequence[float]], None]:
+    def writer(self, theta: Tensor, vectors: Tensor) -> Callable[[Sequence[float]], None]:
         """Prepare for one point after another along directions.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``, at least one.
-            stretches: The parts of θ that are written; None for all.
 
         Returns:
             A function that puts θ + Σ a_i·v_i into the model, given a; added up in one order, so that it is the same to the last
             bit each time.
         """
         memory = torch.empty_like(theta) if self._memory is None else self._memory
-        parts = [
-            (memory[part], theta[part], [vector[part] for vector in vectors])
-            for part in ((slice(None),) if stretches is None or self._memory is None else stretches)
-        ]
+        first, *others = vectors
 
         def write(coefficients: Sequence[float]) -> None:
-            for target, origin, rows in parts:
-                torch.add(origin, rows[0], alpha=coefficients[0], out=target)
-                for row, coefficient in zip(rows[1:], coefficients[1:], strict=True):
-                    target.add_(row, alpha=coefficient)
+            torch.add(theta, first, alpha=coefficients[0], out=memory)
+            for vector, coefficient in zip(others, coefficients[1:], strict=True):
+                memory.add_(vector, alpha=coefficient)
             if self._memory is None:
                 self.write(memory)
 

@@ -12,6 +12,7 @@ from curvwidget.objective.batches import Batches
 from curvwidget.objective.flat import FlatParameters
 from curvwidget.objective.risk import Placer, Risk
 from curvwidget.objective.trees import map_tensors, tensors_of
+from curvwidget.objective.ways import Ways
 
 __all__ = ["ModelRisk"]
 
@@ -77,18 +78,17 @@ class ModelRisk(Risk):
         self.parameters.write(theta)
         return self.parameters.tensors
 
-    def placer(self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None) -> Placer:
+    def placer(self, theta: Tensor, vectors: Tensor) -> Placer:
         """Prepare for one point after another along directions, without making vectors of them.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
-            stretches: The parts of θ that are written; None for all.
 
         Returns:
             A function that writes θ + Σ a_i·v_i into the model, given a, and returns the model's parameters.
         """
-        write, tensors = self.parameters.writer(theta, vectors, stretches), self.parameters.tensors
+        write, tensors = self.parameters.writer(theta, vectors), self.parameters.tensors
 
         def place(coefficients: Sequence[float]) -> tuple[Tensor, ...]:
             write(coefficients)
@@ -180,10 +180,11 @@ class ModelRisk(Risk):
             batches: The batches.
 
         Returns:
-            A risk that shares the private model and its lock.
+            A risk that shares the private model and its lock; what is fastest for it is measured anew.
         """
         other = copy.copy(self)
         other.batches, other.weights = batches, batches.weights
+        other.ways = Ways(plain=self.ways.plain, budget=self.ways.budget)
         return other
 
     def _call(self, batch: Any) -> Any:

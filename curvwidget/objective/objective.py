@@ -128,7 +128,7 @@ class Objective:
         objective = cls.__new__(cls)
         with preserved_rng(theta.device), torch.inference_mode(False):
             theta = theta.detach().clone()
-            risk = FunctionRisk(function, len(theta), theta.device)
+            risk = FunctionRisk(function, theta)
             check_sound(risk, theta)
             doubt = doubt_slope(risk, theta)
             value = try_all(risk, theta)
@@ -250,6 +250,7 @@ class Objective:
         if (versions := self._risk.data_versions) != self._versions:
             self._loss = self._gradient = None
             self._versions = versions
+            self.release()
 
     def losses(self, thetas: Tensor) -> Tensor:
         """Evaluate L at several points.
@@ -314,6 +315,7 @@ class Objective:
         with torch.inference_mode(False):
             self._check_hessian()
             if theta is None:
+                self._notice_writing()
                 there = self._products
             else:
                 there = HessianProducts(self._risk, self._as_points("theta", theta, ndim=1), repeated=False)
@@ -340,12 +342,14 @@ class Objective:
         )
 
     def _one_of_many(self, vectors: Tensor) -> Tensor:
+        self._notice_writing()
         self._products.expect_many()
         return self.hvp(vectors)
 
     def _rows_at_once(self) -> int:
         with torch.inference_mode(False):
             self._check_hessian()
+            self._notice_writing()
             return self._products.rows_at_once()
 
     def _check_hessian(self) -> None:

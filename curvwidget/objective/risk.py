@@ -70,7 +70,7 @@ class Risk(ABC):
         """Put θ where the loss takes it from, and return the leaves of autograd that it then stands in."""
 
     @abstractmethod
-    def placer(self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None) -> Placer:
+    def placer(self, theta: Tensor, vectors: Tensor) -> Placer:
         """Return a function that puts θ + Σ a_i·v_i where the loss takes it from, and returns the leaves."""
 
     @abstractmethod
@@ -172,16 +172,16 @@ class Risk(ABC):
 class FunctionRisk(Risk):
     """An analytic loss of a vector."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor], size: int, device: torch.device) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor], theta: Tensor) -> None:
         """Wrap a function.
 
         Args:
             function: Maps ``(N,)`` to a scalar, differentiably.
-            size: N.
-            device: Where the function is computed.
+            theta: ``(N,)``, says of which dtype arguments are, and where.
         """
-        super().__init__((1.0,), (ParameterBlock("theta", (size,), 0),), device)
+        super().__init__((1.0,), (ParameterBlock("theta", (len(theta),), 0),), theta.device)
         self._function = function
+        self._zeros = torch.zeros_like(theta)
 
     @property
     def loss_name(self) -> str:
@@ -199,13 +199,12 @@ class FunctionRisk(Risk):
         """
         return (theta.detach().clone().requires_grad_(torch.is_grad_enabled()),)
 
-    def placer(self, theta: Tensor, vectors: Tensor, stretches: Sequence[slice] | None = None) -> Placer:
+    def placer(self, theta: Tensor, vectors: Tensor) -> Placer:
         """Prepare for one point after another along directions.
 
         Args:
             theta: ``(N,)``.
             vectors: v_i, ``(k, N)``.
-            stretches: Of no meaning here.
 
         Returns:
             A function that makes a leaf of θ + Σ a_i·v_i, given a, which the loss may do with as it likes.
@@ -223,14 +222,15 @@ class FunctionRisk(Risk):
         """Take the one piece.
 
         Args:
-            pieces: One vector ``(N,)``, or several of them ``(rows, N)``.
+            pieces: One vector ``(N,)``, or several of them ``(rows, N)``; None stands for zeros.
             rows: How many, where there are several.
 
         Returns:
             The vector or vectors.
         """
         (piece,) = pieces
-        assert piece is not None
+        if piece is None:
+            return self._zeros.clone() if rows is None else self._zeros.repeat(rows, 1)
         return piece.clone()
 
     def evaluate(self, index: int, leaves: tuple[Tensor, ...]) -> Any:

@@ -124,8 +124,10 @@ def do_side_by_side(work: Work, count: int, threads: int) -> None:
     finally:
         stopped.set()
         wait(others)
-    for other in others:
-        other.result()
+    errors = [error for other in others if (error := other.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, _Stopped):
+            raise error
 
 
 def _taken(pieces: deque[int], stopped: threading.Event) -> Iterator[int]:

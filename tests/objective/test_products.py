@@ -153,6 +153,37 @@ def test_data_that_its_owner_writes_to_is_looked_at_anew() -> None:
     assert not any(record.current for record in records.values())
 
 
+@pytest.mark.parametrize("before", [1, 20], ids=["by a graph", "by a record"])
+@pytest.mark.parametrize("read", ["as they are", "halved first"])
+def test_a_product_is_that_of_the_data_as_they_are_now(before: int, read: str) -> None:
+    class Net(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x if read == "as they are" else x / 2)  # no constant of a graph or a record is the data
+
+    x, y = torch.randn(12, 3, dtype=torch.float64), torch.randint(0, 2, (12,))
+    objective = Objective(Net(3, 2).double(), F.cross_entropy, (x, y))
+    vector = torch.randn(objective.n_parameters, dtype=torch.float64)
+    for _ in range(before):
+        objective.hvp(vector)
+    x.mul_(3)
+
+    def loss(theta: Tensor) -> Tensor:
+        inputs = x if read == "as they are" else x / 2
+        return F.cross_entropy(inputs @ theta[:6].view(2, 3).T + theta[6:], y)
+
+    dense = torch.autograd.functional.hessian(loss, objective.theta)
+    assert isinstance(dense, Tensor)
+    torch.testing.assert_close(objective.hvp(vector), dense @ vector, rtol=1e-10, atol=1e-12)
+
+
+def test_products_of_a_loss_that_is_linear_in_theta_are_zero() -> None:
+    foreign = torch.ones(3, dtype=torch.float64, requires_grad=True)  # so that its gradient has a graph, without θ
+    objective = Objective.from_function(lambda theta: (foreign * theta).sum(), torch.ones(3, dtype=torch.float64))
+    for count in (1, 8):
+        vectors = torch.randn(count, 3, dtype=torch.float64)
+        torch.testing.assert_close(objective.hvp(vectors), torch.zeros_like(vectors))
+
+
 def test_records_are_made_where_they_fit_the_memory_and_else_the_graphs_are_kept() -> None:
     problem = case_named("MLP with tanh").build()
     asked = recording(problem.objective())

@@ -101,6 +101,7 @@ def test_an_error_comes_out_when_all_have_stopped(failing: int) -> None:
             for piece in pieces:
                 begun.append(piece)
                 time.sleep(0.002)
+                checkpoint()  # raises in whoever is still at it when another has failed
                 if thread == failing and len(begun) > 6:
                     raise KeyError(piece)
         finally:

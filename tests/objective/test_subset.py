@@ -134,6 +134,14 @@ def test_it_moves_neither_the_global_generator_nor_the_whole() -> None:
     assert torch.equal(whole.at(whole.theta).gradient(), gradient)
 
 
+def test_what_is_fastest_for_it_does_not_bind_the_whole() -> None:
+    whole = objective()
+    subset = take_subset(whole, 64)
+    assert subset is not None
+    subset.objective.hvp(torch.zeros(8, whole.n_parameters, dtype=torch.float64))
+    assert subset.objective.ways != whole.ways == objective().ways
+
+
 def test_more_samples_than_there_are_are_refused() -> None:
     with pytest.raises(ValueError, match="samples must be at most the number in the data, 1200, got 1201"):
         take_subset(objective(), N_SAMPLES + 1)
