@@ -91,7 +91,7 @@ def test_no_more_threads_are_asked_than_there_are_pieces() -> None:
     do_side_by_side(work, 0, 8)
 
 
-@pytest.mark.parametrize("failing", [0, 1], ids=["the calling thread", "another one"])
+@pytest.mark.parametrize("failing", [0, 1, 2], ids=["the calling thread", "another one", "the last one"])
 def test_an_error_comes_out_when_all_have_stopped(failing: int) -> None:
     begun, at_work = [], set()
 
