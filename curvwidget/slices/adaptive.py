@@ -24,7 +24,7 @@ __all__ = ["approximate"]
 
 Array = np.ndarray[Any, Any]
 
-_MOST, _MOST_POINTS = 0.15, 2000  # of the grid's points, and at all: a loss that takes more is not one for polynomials
+_MOST, _MOST_POINTS = 0.3, 2000  # of the grid's points, and at all: a loss that takes more is not one for polynomials
 _FIRST_ROUNDS = 3  # before the first picture: the centre, the ends of the axes, a look at how the loss bends and mixes
 _RANDOM = 6  # points to check all pictures with, the first one too
 _FOLLOWED = 0.3  # of the largest surplus: from there on blocks are followed
@@ -41,6 +41,7 @@ _RIVALS = (_SMOOTHEST, _ROUGHEST, _SMOOTHEST)  # one a try
 _DISPUTED_A_TRY = 6
 _HOPEFUL = 8.0  # of the tolerance: a larger error of the polynomial is not worth the points
 _CLOSE = 2.0  # of the tolerance: where the error is larger, the polynomial has to become better first
+_GROWN_BETWEEN_TRIES = 1.1  # the losses that are known
 _MOST_FOR_TRIES = 0.1  # of the grid's points
 
 
@@ -105,6 +106,7 @@ class _Approximation:
         self._believed: Interpolant | None = None  # of what is known now, once it was asked for
         self._shown: LossSlice | None = None
         self._first_error = math.inf
+        self._tried = 0  # how many losses were known when the spline was
         self._seen_until = 0.0  # on the clock, how long the last picture is looked at
 
     @property
@@ -163,9 +165,10 @@ class _Approximation:
     def try_spline(self) -> Generator[LossSlice, None, float]:
         # Return the estimated error of polynomial and spline; inf where they are not good enough to be tried.
         largest = float(np.abs(unseen_errors(self.losses, self.polynomial)).max())
-        if largest > _HOPEFUL * self.target or not self._may_try(0):
+        if largest > _HOPEFUL * self.target or not self._may_try(0) or self.losses.count < _GROWN_BETWEEN_TRIES * self._tried:
             return math.inf
         yield from self.evaluate(self.checks.far())
+        self._tried = self.losses.count
         believed = self._interpolant()
         for number, rival in enumerate(_RIVALS):
             if _SAFETY * believed.left_out.max() > _CLOSE * self.target or not self._may_try(_DISPUTED_A_TRY):

@@ -38,7 +38,7 @@ def slice_loss(
     With a tolerance, a polynomial is put through the loss at few points of the grid, a spline through what it misses at others,
     and both are tried where the losses that are known tell least. If the largest error is then estimated to be within the
     tolerance, the slice holds their values where the loss was not evaluated, and `LossSlice.error` is that estimate. If it cannot
-    be made so from 15 % of the points, 2000 at most (kinks, walls, noise, NaN or inf, or a small grid), each point is evaluated
+    be made so from 30 % of the points, 2000 at most (kinks, walls, noise, NaN or inf, or a small grid), each point is evaluated
     as it is without a tolerance, and the error is 0. What is narrower than a sixth of the half-width of the slice, or three steps
     of the grid, may be missed.
 
@@ -80,7 +80,7 @@ def stream_slice(
 ) -> Iterator[LossSlice]:
     """Evaluate the loss on finer and finer grids around θ; each reuses the points that the coarser ones had.
 
-    With a tolerance the first slices are on the whole grid, interpolated from more and more points, the first of them from 13 in
+    With a tolerance the first slices are on the whole grid, interpolated from more and more points, the first of them from 19 in
     a plane; where that does not lead to the tolerance, finer and finer grids follow.
 
     Args:

@@ -28,7 +28,7 @@ class LossSlice(ArrayResult):
         values: ``(r_1, …, r_k)`` float64; ``values[i, j]`` belongs to ``axes[0][i]`` and ``axes[1][j]``. NaN and inf stay as
             they came. Where the loss was evaluated with a tolerance most of them may be interpolated; that at the centre is not.
         directions: The axes' vectors.
-        evaluations: Loss evaluations spent so far.
+        evaluations: Loss evaluations spent on the grid so far; what an automatic span takes before that is not among them.
         error: Estimated largest error of the values, in units of the loss; 0 where each is an evaluation of the loss itself.
         progress: Share of the work done, in [0, 1].
     """

@@ -58,7 +58,9 @@ def test_the_affine_net_is_held_to_a_third_and_the_others_to_their_passes() -> N
     ("share", "error", "fell_back", "by_chebyshev", "met"),
     [
         (0.09, 0.009, False, 0.5, True),
-        (0.11, 0.009, False, 0.5, False),
+        (0.11, 0.009, False, 0.5, True),
+        (0.11, 0.009, False, 0.009, False),
+        (0.11, 0.02, False, 0.5, False),
         (0.09, 0.02, False, 0.5, False),
         (1.0, 0.0, True, 0.5, True),
         (1.0, 0.0, True, 0.009, False),
@@ -68,7 +70,7 @@ def test_a_picture_is_cheap_and_within_or_says_that_its_surface_is_not_for_that(
     share: float, error: float, fell_back: bool, by_chebyshev: float, met: bool
 ) -> None:
     row = {"net": "a", "axes": "random", "share_of_forward_passes": spread(share), "error_of_range": error}
-    row |= {"fell_back_to_the_grid": fell_back, "error_of_81_chebyshev_points": by_chebyshev}
+    row |= {"evaluations": 300, "fell_back_to_the_grid": fell_back, "error_of_81_chebyshev_points": by_chebyshev}
     part = {"exact_grid": [], "picture_to_one_per_cent": [row]}
     assert [line[2] for line in lines({"slices": part}, "Picture")] == [met]
 

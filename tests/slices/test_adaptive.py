@@ -305,7 +305,7 @@ def test_what_was_evaluated_before_the_grid_is_not_evaluated_again(monkeypatch: 
 
     def spy(theta: Tensor) -> Tensor:
         seen.append(theta.detach().numpy().tobytes())
-        return (theta - 0.1).abs().sum()
+        return (theta - 0.1).abs().sum() + 0.2 * torch.sin(300 * theta[0]) * torch.cos(200 * theta[1])
 
     objective = cw.Objective.from_function(spy, torch.zeros(2, dtype=torch.float64))
     seen.clear()
@@ -350,7 +350,7 @@ def test_any_number_of_axes(count, resolution) -> None:
     assert_honest(plane, np.cos(a + 2 * b - c) + a**3 * b, 0.01)
 
 
-@pytest.mark.parametrize("resolution", [3, 11])
+@pytest.mark.parametrize("resolution", [3, 9])
 def test_a_small_grid_is_evaluated(resolution) -> None:
     objective, axes = objective_of(bowl)
     plane = cw.slice_loss(objective, axes, span=1.0, resolution=resolution, tolerance=0.01)
