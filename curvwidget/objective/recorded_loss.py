@@ -13,7 +13,7 @@ from curvwidget.objective.few_classes import lay_classes_in_rows
 from curvwidget.objective.image_layout import has_many_channels, laid_channels_last
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.pooling import average_by_product, maximum_by_rows
-from curvwidget.objective.recording import compiled, scratch_bytes, settle, trace
+from curvwidget.objective.recording import compiled, refuse_numbers_given_away, scratch_bytes, settle, trace
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import IN_PLACE, MADE, VALUE, VIEWS, prune, reshape_views, write_over
 from curvwidget.objective.storages import Storages
@@ -105,7 +105,13 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     """
     leaves = risk.place(theta)
     versions = [(tensor, tensor._version) for tensor in tensors_of(risk.batches.items[index])]  # constants may come from it
-    graph = trace(lambda *_: risk.term(index, leaves), [leaves[place] for place in moved])
+
+    def term(*_: Tensor) -> Tensor:
+        return risk.term(index, leaves)
+
+    arguments = [leaves[place] for place in moved]
+    graph = trace(term, arguments)
+    refuse_numbers_given_away(term, arguments)
     prune(graph)  # or what the loss does not come from would count as a use
     shared = Storages(leaves)
     for node in graph.nodes:
@@ -123,10 +129,10 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
         affine, rest = split_affine(graph, None)
     lay_classes_in_rows(rest)
-    arguments = list(rest.find_nodes(op="placeholder"))
-    write_over(rest, free=set(arguments[len(moved) : -1]))  # what is known is summed up anew at each point
+    taken_from = list(rest.find_nodes(op="placeholder"))
+    write_over(rest, free=set(taken_from[len(moved) : -1]))  # what is known is summed up anew at each point
     reads = []
-    for place, node in zip(moved, arguments, strict=False):
+    for place, node in zip(moved, taken_from, strict=False):
         if node.users:
             reads.append(place)
         else:

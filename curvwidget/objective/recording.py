@@ -4,8 +4,9 @@ A walk of a graph by autograd does the same operations for each vector, among th
 of activations, transposed weights, sums of what does not change. Written down while it is walked once, the walk becomes a list of
 operations on the vector and on constants, which is shorter and called without autograd's bookkeeping.
 
-Which operations follow from which numbers is taken to be the same for all of them. Where a function looks at a number, the record
-is refused; whoever uses one compares it with the function at other numbers first.
+Which operations follow from which numbers is taken to be the same for all of them. Where a function looks at a number, or writes
+to memory that it reads under another name, the record is refused; whoever uses one compares it with the function at other numbers
+first.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import math
 import operator
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -31,12 +34,22 @@ from curvwidget.objective.pooling import average_by_product
 from curvwidget.objective.replay import is_replayable
 from curvwidget.objective.rewriting import DEVICE, DTYPE, MADE, SHAPE, VALUE, constant, join_products, reshape_views, simplify
 
-__all__ = ["NotRecordableError", "Recorded", "compiled", "record", "scratch_bytes", "settle", "trace"]
+__all__ = [
+    "NotRecordableError",
+    "Recorded",
+    "compiled",
+    "record",
+    "refuse_numbers_given_away",
+    "scratch_bytes",
+    "settle",
+    "trace",
+]
 
 _aten = torch.ops.aten
 _LOOKS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded}
 _SHAPE_ALONE = {_aten.zeros_like.default, _aten.ones_like.default, _aten.new_zeros.default, _aten.new_ones.default}
 _SAME = {_aten.detach.default, _aten.alias.default}
+_OUTWARD = {"numpy", "tolist", "__array__", "__dlpack__"}  # methods that give numbers away without an operation
 _MOST = 10_000  # operations: more of them (a recurrent layer's, step by step) take minutes to compile, and gain nothing
 
 
@@ -152,24 +165,35 @@ def record(
 def trace(function: Callable[..., Tensor], arguments: Sequence[Tensor]) -> fx.Graph:
     """Write down how a function computes, by calling it once.
 
+    A `NotRecordableError` says where that cannot be: the operations depend on numbers, or the result depends on no argument.
+
     Args:
         function: Maps tensors to a tensor.
         arguments: What it is called with.
 
     Returns:
         The operations: they take the arguments and, last, constants, which have their `VALUE` in ``meta`` until they are settled.
-
-    Raises:
-        NotRecordableError: If the operations depend on numbers, or the result depends on no argument.
     """
     recorder = _Recorder(arguments)
     with recorder:
         result = function(*arguments)
-    output = recorder.nodes.get(result)
-    if output is None:
-        raise NotRecordableError("the result does not depend on the arguments")
-    recorder.graph.output(output)
+    recorder.give(result)
     return recorder.graph
+
+
+def refuse_numbers_given_away(function: Callable[..., Tensor], arguments: Sequence[Tensor]) -> None:
+    """Call a function to see whether it hands numbers to NumPy or to Python, which `trace` does not see.
+
+    A `NotRecordableError` says that it does. Not while it is traced: layers of transformers take another path where methods are
+    watched.
+
+    Args:
+        function: Maps tensors to a tensor.
+        arguments: What it is called with.
+    """
+    recorder = _Recorder(arguments)
+    with recorder, _Lookout(recorder):
+        function(*arguments)
 
 
 def settle(graph: fx.Graph, own: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> tuple[Tensor, ...]:
@@ -254,6 +278,15 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.nodes: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
         self._constants: MutableMapping[Tensor, fx.Node] = WeakTensorKeyDictionary()
         self._made: MutableMapping[Tensor, bool] = WeakTensorKeyDictionary()
+        # What is written to one tensor, others see that lie in the same memory: those must not be read any more.
+        self._writes: _Places = defaultdict(list)
+        self._named_after: MutableMapping[Tensor, int] = WeakTensorKeyDictionary()  # so many writes
+        self._given: _Places = defaultdict(list)
+        for argument in arguments:
+            if (storage := _storage(argument)) is not None:
+                self._given[storage].append(_Place.of(argument))
+        self._depending: set[StorageWeakRef] = set()
+        self._held: _Places = defaultdict(list)  # by constants
         for index, argument in enumerate(arguments):
             self._name(argument, self.graph.placeholder(f"argument_{index}"))
         self.graph.placeholder("constants")
@@ -262,7 +295,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        depends = any(isinstance(leaf, Tensor) and leaf in self.nodes for leaf in tree_leaves((args, kwargs)))
+        leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        self._check_names(leaves)
+        if func not in _SHAPE_ALONE:
+            self._note_writing(func, args, kwargs)
+        depends = any(leaf in self.nodes for leaf in leaves)
         if not depends or func in _SHAPE_ALONE:
             result = func(*args, **kwargs)
             if isinstance(result, Tensor) and not _shares_memory(func):
@@ -270,15 +307,17 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return result
         if not _LOOKS.isdisjoint(func.tags) and not self._harmless(func, args, kwargs):
             raise NotRecordableError(f"{func} looks at numbers or draws some")
-        arguments = tree_map(self._node, args), tree_map(self._node, kwargs)
         recorded = _without_writing(func)
         if recorded is not func and args[0] not in self.nodes:  # written to: a constant no more
-            arguments = (constant(self.graph, args[0].clone()), *arguments[0][1:]), arguments[1]
+            arguments = (constant(self.graph, args[0].clone()), *tree_map(self._node, args[1:]))
+        else:
+            arguments = tree_map(self._node, args)
+        named = tree_map(self._node, kwargs)
         result = func(*args, **kwargs)
         if func in _SAME or (func is _aten.view.default and result.shape == args[0].shape):
             self._name(result, self.nodes[args[0]])
             return result
-        node = self.graph.call_function(recorded, *arguments)
+        node = self.graph.call_function(recorded, arguments, named)
         if len(self.graph.nodes) > _MOST:
             raise NotRecordableError(f"more than {_MOST} operations")
         if isinstance(result, Tensor):
@@ -292,6 +331,41 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 elif not isinstance(part, int | None):
                     raise NotRecordableError(f"{func} gives what is no tensor")
         return result
+
+    def give(self, result: Tensor) -> None:
+        # Let the record give what the function gave.
+        self._check_names([result])
+        if result not in self.nodes:
+            raise NotRecordableError("the result does not depend on the arguments")
+        self.graph.output(self.nodes[result])
+
+    def depends(self, tensor: Tensor) -> bool:
+        # Whether a tensor depends on an argument, as far as that can be seen.
+        return tensor in self.nodes or self._lies_in_what_depends(tensor)
+
+    def _lies_in_what_depends(self, tensor: Tensor) -> bool:
+        storage = _storage(tensor)
+        if storage is None:
+            return False
+        return storage in self._depending or _Place.of(tensor).meets(self._given.get(storage, ()))
+
+    def _check_names(self, leaves: list[Tensor]) -> None:
+        for leaf in leaves:
+            if leaf not in self.nodes:
+                if self._lies_in_what_depends(leaf):
+                    raise NotRecordableError("what depends on the arguments is read under a name unknown to autograd")
+            elif (storage := _storage(leaf)) in self._writes:
+                since = self._writes[storage][self._named_after[leaf] :]
+                if since and _Place.of(leaf).meets(since):
+                    raise NotRecordableError("a part or another view of a tensor is written to")
+
+    def _note_writing(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        for tensor in _written(func, args, kwargs):
+            if (storage := _storage(tensor)) is not None:
+                place = _Place.of(tensor)
+                if place.meets(self._held.get(storage, ())):
+                    raise NotRecordableError(f"{func} writes to a constant that was used before")
+                self._writes[storage].append(place)
 
     def _harmless(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         if func is _aten.index.Tensor:  # the shape of x[where] depends on where alone
@@ -307,11 +381,90 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self.nodes[leaf]
         if leaf not in self._constants:
             self._constants[leaf] = constant(self.graph, leaf, made=leaf in self._made)
+            if (storage := _storage(leaf)) is not None:
+                self._held[storage].append(_Place.of(leaf))
         return self._constants[leaf]
 
     def _name(self, tensor: Tensor, node: fx.Node) -> None:
         self.nodes[tensor] = node
+        if (storage := _storage(tensor)) is not None:
+            self._named_after[tensor] = len(self._writes.get(storage, ()))
+            if storage not in self._given:
+                self._depending.add(storage)
         node.meta.update({SHAPE: tensor.shape, DTYPE: tensor.dtype, DEVICE: tensor.device})
+
+
+class _Lookout(TorchFunctionMode):
+    # Sees calls of methods that are no operations.
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _OUTWARD and self._recorder.depends(args[0]):
+            raise NotRecordableError(f"Tensor.{name} gives numbers away")
+        return func(*args, **(kwargs or {}))
+
+
+# The memory of a tensor, by which names of the same memory are found; None for sparse ones, which have no views.
+def _storage(tensor: Tensor) -> StorageWeakRef | None:
+    return StorageWeakRef(tensor.untyped_storage()) if tensor.layout is torch.strided else None  # type: ignore[no-untyped-call]
+
+
+class _Place(NamedTuple):
+    # Where in that memory a tensor lies: in bytes, a stride and a length for each dimension, the largest stride first.
+    start: int
+    dimensions: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> _Place:
+        size = tensor.element_size()
+        steps = ((size * stride, length) for stride, length in zip(tensor.stride(), tensor.shape, strict=True) if length != 1)
+        return cls(size * int(tensor.storage_offset()), (*sorted(steps, reverse=True), (1, size)))
+
+    def meets(self, others: Sequence[_Place]) -> bool:
+        # Whether a number of this place may be one of the others.
+        return any(self._may_meet(other) for other in others)
+
+    def _may_meet(self, other: _Place) -> bool:
+        if any(length == 0 for place in (self, other) for _, length in place.dimensions):
+            return False
+        if self._end <= other.start or other._end <= self.start:
+            return False
+        # Parts of one tensor may lie side by side in one of its dimensions: columns, whose memory takes turns.
+        if [stride for stride, _ in self.dimensions] != [stride for stride, _ in other.dimensions]:
+            return True
+        apart, room, mine, theirs = False, math.inf, self.start, other.start
+        for (stride, length), (_, other_length) in zip(self.dimensions, other.dimensions, strict=True):
+            if stride == 0:
+                return True
+            (here, mine), (there, theirs) = divmod(mine, stride), divmod(theirs, stride)
+            end, other_end = here + length, there + other_length
+            if stride * max(end, other_end) > room:
+                return True  # one dimension runs into the next
+            apart = apart or end <= there or other_end <= here
+            room = stride
+        return not apart
+
+    @property
+    def _end(self) -> int:
+        return self.start + sum(stride * (length - 1) for stride, length in self.dimensions) + 1
+
+
+_Places = defaultdict[StorageWeakRef | None, list[_Place]]
+
+
+# The tensors that an operation writes to.
+def _written(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+    if func._schema.is_mutable:
+        for index, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                value = args[index] if index < len(args) else kwargs.get(argument.name)
+                yield from (leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor))
 
 
 # Whether what an operation gives may lie in the memory of its arguments.

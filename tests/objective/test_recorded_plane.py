@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import itertools
 import threading
@@ -94,6 +95,84 @@ SEQUELS: dict[str, Callable[[nn.Linear, Tensor], Tensor]] = {
 }
 
 
+# What acts nowhere near θ, so that the trial of a record does not see it.
+def _view_clamped(h: Tensor) -> Tensor:
+    h[:, 1:].clamp_(-2, 2)
+    return h
+
+
+def _alias_clamped(h: Tensor) -> Tensor:
+    h.detach().clamp_(-2, 2)
+    return h
+
+
+def _data_clamped(h: Tensor) -> Tensor:
+    h.data.clamp_(-2, 2)
+    return h
+
+
+def _buffer_filled(h: Tensor) -> Tensor:
+    out = torch.zeros_like(h)
+    out[:, :1] = F.relu(h[:, :1].abs() - 2)
+    return h + out
+
+
+def _constant_scaled(h: Tensor) -> Tensor:
+    factor = torch.ones_like(h)
+    first = h + factor
+    factor.mul_(1 + F.relu(h.abs() - 2))
+    return first * factor
+
+
+def _flat_clamped(h: Tensor) -> Tensor:
+    h.view(-1)[3:].clamp_(-2, 2)
+    return h
+
+
+UNKNOWN = "what depends on the arguments is read under a name unknown to autograd"
+STALE = "a part or another view of a tensor is written to"
+HIDDEN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "a view is written to": (_view_clamped, STALE),
+    "an alias is written to": (_alias_clamped, STALE),
+    "a view of a view is written to": (_flat_clamped, STALE),
+    "the data behind it are written to": (_data_clamped, STALE),
+    "what stays is filled": (_buffer_filled, UNKNOWN),
+    "what stays is written to later": (_constant_scaled, "aten.mul_.Tensor writes to a constant that was used before"),
+    "NumPy is asked": (lambda h: h if h.detach().numpy().max() < 2 else h / 2, "Tensor.numpy gives numbers away"),
+    "NumPy asks": (lambda h: h if np.asarray(h.detach()).max() < 2 else h / 2, "Tensor.__array__ gives numbers away"),
+    "Python is asked": (lambda h: h if max(max(row) for row in h.tolist()) < 2 else h / 2, "Tensor.tolist gives numbers away"),
+    "DLPack hands it over": (
+        lambda h: h if np.from_dlpack(h.detach()).max() < 2 else h / 2,
+        "Tensor.__dlpack__ gives numbers away",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the gradient that autograd gives is not the slope")
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_acts_far_from_the_point_alone_is_not_recorded(name: str) -> None:
+    function, reason = HIDDEN[name]
+    objective = Objective(Sequel(lambda layer, x: function(layer(x))), F.mse_loss, data())
+    along = objective.along(directions(objective))
+    points = 30 * coordinates()
+    along.expect_many()
+    np.testing.assert_allclose(along.at(points), losses_at(objective, points), **ROUNDING)
+    assert along.declined == (reason,)
+
+
+def losses_at(objective: Objective, points: np.ndarray) -> np.ndarray:
+    return objective.losses(objective.theta + torch.from_numpy(points) @ directions(objective)).numpy()
+
+
+def test_parts_of_one_tensor_may_be_written_to_side_by_side() -> None:
+    def halves(h: Tensor) -> Tensor:
+        first, second = torch.cat([h, h], dim=1).unsafe_chunk(2, dim=1)  # as layers that remember do
+        return first.sigmoid_() * second.tanh_()
+
+    objective = Objective(Sequel(lambda layer, x: halves(layer(x))), F.mse_loss, data())
+    assert compared(objective).declined == ()
+
+
 def _with_part_written(output: Tensor) -> Tensor:
     output[:, 1] *= 2
     return output.exp()
@@ -184,7 +263,7 @@ def test_numbers_that_the_record_does_not_have_are_not_taken_for_equal() -> None
     """NaN is no more than any tolerance."""
 
     def peeked(layer: nn.Linear, x: Tensor) -> Tensor:
-        first = layer.weight.detach().numpy()[0, 0].item()
+        first = ctypes.c_double.from_address(layer.weight.data_ptr()).value
         return torch.log(layer.weight[0, 0] - first + 1) + layer(x)
 
     model = Sequel(peeked)
