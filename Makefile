@@ -28,8 +28,9 @@ NODE_MODULES := js/node_modules/.package-lock.json
 
 # One process a processor, each with one thread: several threads in each would wait for one another.
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
-# pytest ends with 5 where no test is left: what somebody asks for in ARGS may be in one of two calls alone.
-NONE_CHOSEN := test $$? = 5 -a -n "$(ARGS)"
+# pytest ends with 5 where no test is left: what somebody asks for in ARGS may be in one of two calls alone. The shell never sees ARGS
+# here, for it may hold quotes.
+NONE_CHOSEN := $(if $(strip $(ARGS)),test $$? = 5,false)
 
 ##@ For everybody
 

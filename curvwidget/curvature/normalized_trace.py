@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from torch import Tensor
@@ -10,7 +11,7 @@ from curvwidget._checks import check_choice
 from curvwidget._streams import last
 from curvwidget.directions import NORMALIZATIONS, Normalization
 from curvwidget.directions.normalize import entry_scales
-from curvwidget.linalg import SymmetricOperator, TraceEstimate, stream_hutchinson
+from curvwidget.linalg import TraceEstimate, stream_hutchinson
 from curvwidget.objective import Objective
 
 __all__ = ["estimate_normalized_trace", "stream_normalized_trace"]
@@ -39,8 +40,8 @@ def estimate_normalized_trace(
         seed: Seed of the probes.
 
     Returns:
-        tr(SHS) with its error, tr((SHS)²), and the share of each parameter in ``by_block``: what `predict_projections` takes as
-        ``scaled``.
+        tr(SHS) with its error, tr((SHS)²), the share of each parameter in ``by_block``, and the normalization: what
+        `predict_projections` takes as ``scaled``.
 
     Example:
         >>> import torch, curvwidget as cw
@@ -71,7 +72,7 @@ def stream_normalized_trace(
         samples: As for `estimate_normalized_trace`.
         target_stderr: As for `estimate_normalized_trace`.
         seed: As for `estimate_normalized_trace`.
-        resume: An earlier snapshot of the same stream.
+        resume: An earlier snapshot of the same stream; one for another normalization is refused.
 
     Returns:
         Better and better estimates. Bad options are refused at once.
@@ -83,5 +84,5 @@ def stream_normalized_trace(
     def product(vectors: Tensor) -> Tensor:
         return (hessian @ (vectors * scales)) * scales
 
-    scaled = SymmetricOperator(hessian.size, product, hessian.dtype, hessian.device, hessian.blocks)
+    scaled = dataclasses.replace(hessian, matmat=product, normalization=normalization or "none")
     return stream_hutchinson(scaled, samples=samples, target_stderr=target_stderr, seed=seed, resume=resume)

@@ -59,7 +59,7 @@ def predict_projections(
         blocks: For block-normalized directions, of each block (‖θ_b‖, tr(H_bb), n_b), or with tr(H_bb²) as a fourth. For
             ``"filter"`` a block is a filter; blocks that are set to zero are left out.
         scaled: For block-normalized directions, in place of ``blocks``: what `estimate_normalized_trace` found for the same
-            normalization. It gives the whole law, with the parts of H between two blocks.
+            normalization (for another one it is refused). It gives the whole law, with the parts of H between two blocks.
         samples: Planes to draw where a law has to be sampled; at least 20,000.
         seed: Seed of those planes.
 
@@ -89,6 +89,10 @@ def predict_projections(
         raise ValueError(f"orthogonalize is for normalization='unit', got normalization={normalization!r}")
     directions = DirectionLaw(normalization, distribution, orthogonalize, n_parameters)
     if normalization in ("filter", "layer", "model"):
+        if scaled is not None and scaled.normalization not in (None, normalization):
+            raise ValueError(
+                f"scaled must be an estimate for normalization={normalization!r}, got one for {scaled.normalization!r}"
+            )
         if scaled is not None and blocks is None and eigenvalues is None:
             return _from_scaled(scaled, directions)
         if blocks is None or scaled is not None or eigenvalues is not None:

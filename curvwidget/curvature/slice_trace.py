@@ -90,6 +90,7 @@ def stream_slice_trace(
             rounding=rounding,
             progress=1.0 if enough else count / samples,
             notes=notes + _missed(history, target_stderr) if count == samples else notes,
+            normalization="none",
         )
         if enough:
             return

@@ -145,7 +145,8 @@ class Directions(ArrayResult):
             parts: One or more `Directions` of the same N.
 
         Returns:
-            All their directions, in order. Seed and normalization are kept where all parts agree.
+            All their directions, in order, those from a file on the device of the others. Seed and normalization are kept where
+            all parts agree.
 
         Raises:
             ValueError: If there is no part, or if the parts differ in N.
@@ -155,6 +156,8 @@ class Directions(ArrayResult):
         lengths = {part.n_parameters for part in parts}
         if len(lengths) > 1:
             raise ValueError(f"parts must have directions of one length N, got {sorted(lengths)}")
+        away = next((part.vectors for part in parts if part.vectors.device.type != "cpu"), parts[0].vectors)
+        parts = tuple(part if part.vectors.device == away.device else part.beside(away) for part in parts)
         seeds = {part.seed for part in parts}
         normalizations = {part.normalization for part in parts}
         return Directions(

@@ -156,13 +156,14 @@ def place_checkpoints(objective: Objective, directions: Directions, checkpoints:
     """
     if directions.n_parameters != objective.n_parameters:
         raise ValueError(f"directions must have length N = {objective.n_parameters}, got {directions.n_parameters}")
+    theta = objective.theta
+    directions = directions.beside(theta)
     lengths = directions.norms
     units = directions.vectors.double() / torch.from_numpy(lengths).to(objective.device).unsqueeze(1)
     basis, triangle = torch.linalg.qr(units.T)
     corner = triangle.cpu().numpy()
     if float(np.abs(corner.diagonal()).min()) < 1e-6:
         raise ValueError("directions must be linearly independent, got some that are not")
-    theta = objective.theta
     inside, coordinates, distances, losses = [], [], [], []
     for point in stream_checkpoints(objective, checkpoints):
         way = point.sub(theta).double()

@@ -30,6 +30,8 @@ class SymmetricOperator:
         blocks: Named, disjoint stretches of the N coordinates (the parameters of a network), for results by block; may be empty.
         rows_at_once: Says how many vectors are best multiplied at once, where more than one is faster than one by one. Asked once
             a computation, it has to give the same as long as the operator lives.
+        normalization: Of the directions that A is scaled as: A is SHS with their root mean squares on the diagonal of S. What is
+            estimated of A carries it; ``"none"`` for H itself.
     """
 
     size: int
@@ -38,6 +40,7 @@ class SymmetricOperator:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     blocks: dict[str, slice] = field(default_factory=dict)
     rows_at_once: Callable[[], int] = _one
+    normalization: str = "none"
 
     def __post_init__(self) -> None:
         """Refuse what is no matrix of numbers: a size below 1 (`ValueError`) or that is no whole number.

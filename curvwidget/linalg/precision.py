@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["as_double", "dot", "norm", "row_dots"]
-
-Array = np.ndarray[Any, Any]
+__all__ = ["as_double", "dot", "norm"]
 
 
 def as_double(vector: Tensor) -> Tensor:
@@ -36,19 +31,6 @@ def dot(a: Tensor, b: Tensor) -> float:
         Σ aᵢ·bᵢ, summed in float64.
     """
     return float(torch.dot(as_double(a), as_double(b)))
-
-
-def row_dots(a: Tensor, b: Tensor) -> Array:
-    """Inner product of each row with the row of the same index.
-
-    Args:
-        a: ``(k, N)``.
-        b: ``(k, N)``.
-
-    Returns:
-        ``(k,)``, each summed in float64 and in the same way for any k.
-    """
-    return np.array([dot(left, right) for left, right in zip(a, b, strict=True)])
 
 
 def norm(vector: Tensor) -> float:

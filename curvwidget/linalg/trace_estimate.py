@@ -44,6 +44,8 @@ class TraceEstimate(ArrayResult):
         distribution: Of the probes, where the method leaves a choice.
         square_samples: One unbiased estimate of tr(A²) a probe ``(S,)``; empty where the method gives none.
         block_samples: One unbiased estimate a probe of each block's trace ``(S, B)``, in the order of ``by_block``; or empty.
+        normalization: Of the directions that A is scaled as, ``"none"`` for H itself; None where it is not known, as in a file of
+            an earlier version.
     """
 
     trace: float
@@ -67,6 +69,7 @@ class TraceEstimate(ArrayResult):
     distribution: str | None = None
     square_samples: Array = field(default_factory=lambda: np.empty(0))
     block_samples: Array = field(default_factory=lambda: np.empty((0, 0)))
+    normalization: str | None = None
 
     @property
     def mean_curvature(self) -> float:
@@ -97,6 +100,7 @@ class TraceEstimate(ArrayResult):
             attrs={"trace": self.trace, "stderr": self.stderr, "size": self.size, "method": self.method},
         )
         data.attrs.update(trace_of_square=self.trace_of_square, trace_of_square_stderr=self.trace_of_square_stderr)
+        data.attrs.update(normalization=str(self.normalization))
         if len(self.square_samples):
             data["square_samples"] = (("sample",), self.square_samples)
         if self.by_block:

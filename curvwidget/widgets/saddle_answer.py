@@ -76,6 +76,7 @@ class SaddlePoint:
                 samples=np.empty(0),
                 history=np.empty((0, 3)),
                 trace_of_square=trace_of_square,
+                normalization="none",
             ),
             prediction=predict_projections(eigenvalues=spectrum),
             closed_form=predict_projections(
@@ -144,19 +145,18 @@ class SaddleAnswerer:
         yield SaddleUpdate("eigenvectors", 1.0, point=point)
         if self._sample is not None and (self._sample.seed != request.seed or len(self._sample) > request.planes):
             self._sample = None
-        yield from self._draw(point.hessian, request)
+        yield from self._draw(point)
         # The plane shown is one of the sample, which may have to be drawn up to it first.
         yield from self._sample_planes(request.shown + 1, request, point)
         assert self._sample is not None
         yield from self._show(self._sample, request, point)
         yield from self._sample_planes(request.planes, request, point)
 
-    def _draw(self, hessian: Directions, request: SaddleRequest) -> Iterator[SaddleUpdate]:
-        assert self._point is not None
+    def _draw(self, point: SaddlePoint) -> Iterator[SaddleUpdate]:
         if self._hessian_slice is not None and self._hessian_slice.progress == 1:
             yield SaddleUpdate("plane of λ_max and λ_min", 1.0, hessian_slice=self._hessian_slice)
             return
-        for plane in stream_slice(self._point.objective, hessian, span=_REACH, resolution=_RESOLUTION):
+        for plane in stream_slice(point.objective, point.hessian, span=_REACH, resolution=_RESOLUTION):
             self._hessian_slice = plane
             yield SaddleUpdate("plane of λ_max and λ_min", plane.progress, hessian_slice=plane)
 

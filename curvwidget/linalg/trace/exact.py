@@ -26,8 +26,7 @@ def stream_exact(operator: SymmetricOperator | HasHessian, *, max_size: int = 50
 
     The unit vectors come in random order, so that each snapshot is an unbiased estimate: N times the mean of the diagonal entries
     seen. Its standard error is that of sampling without replacement, N·s/√n·√(1 - n/N); the last snapshot is exact, with a
-    standard
-    error of zero. tr(A²) = Σ‖A eᵢ‖² and the blocks' traces come from the same products.
+    standard error of zero. tr(A²) = Σ‖A eᵢ‖² and the blocks' traces come from the same products.
 
     Args:
         operator: The matrix A, or an objective, whose Hessian is taken.
@@ -63,7 +62,7 @@ def _run(matrix: SymmetricOperator, seed: int) -> Iterator[TraceEstimate]:
     size = matrix.size
     order = np.random.default_rng(seed).permutation(size)
     height = max(1, min(_MAX_BLOCK, _BLOCK_ENTRIES // size))
-    diagonal, squares = np.full(size, np.nan), np.full(size, np.nan)
+    diagonal, squares, known = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
     history: list[tuple[float, float, float]] = []
     for start in range(0, size, height):
         indices = order[start : start + height]
@@ -73,11 +72,12 @@ def _run(matrix: SymmetricOperator, seed: int) -> Iterator[TraceEstimate]:
         for index, product in zip(indices, products, strict=True):
             diagonal[index] = float(product[index])
             squares[index] = dot(product, product)
+        known[indices] = True
         seen = order[: start + len(indices)]
         trace, stderr = _scaled_sum(diagonal[seen], size)
         history.append((trace, stderr, float(len(seen))))
         square, square_stderr = _scaled_sum(squares[seen], size)
-        by_block = {name: _block(diagonal[where]) for name, where in matrix.blocks.items()}
+        by_block = {name: _block(diagonal[where], known[where]) for name, where in matrix.blocks.items()}
         yield TraceEstimate(
             trace=trace,
             stderr=stderr,
@@ -93,6 +93,7 @@ def _run(matrix: SymmetricOperator, seed: int) -> Iterator[TraceEstimate]:
             progress=len(seen) / size,
             by_block_stderr={name: error for name, (_, error) in by_block.items()},
             square_samples=size * squares[seen],
+            normalization=matrix.normalization,
         )
 
 
@@ -109,5 +110,5 @@ def _scaled_sum(terms: Array, size: int) -> tuple[float, float]:
     return total, size * float(terms.std(ddof=1)) / math.sqrt(count) * math.sqrt(1 - count / size)
 
 
-def _block(entries: Array) -> tuple[float, float]:
-    return _scaled_sum(entries[~np.isnan(entries)], len(entries))
+def _block(entries: Array, known: Array) -> tuple[float, float]:
+    return _scaled_sum(entries[known], len(entries))

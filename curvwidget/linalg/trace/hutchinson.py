@@ -44,8 +44,8 @@ def stream_hutchinson(
         distribution: ``"gaussian"``, or ``"rademacher"`` for random signs.
         target_stderr: Stop when the standard error is at most this, but not before 20 probes: a few may agree by luck.
         seed: Seed of the probes.
-        resume: An earlier snapshot for the same matrix, distribution and seed: its probes are kept and the next one is drawn as
-            if there had been no break, so that all numbers are the same to the last bit.
+        resume: An earlier snapshot for the same matrix, normalization, distribution and seed: its probes are kept and the next
+            one is drawn as if there had been no break, so that all numbers are the same to the last bit.
 
     Returns:
         The stream. ``history`` has a row a probe.
@@ -69,9 +69,15 @@ def stream_hutchinson(
 
 
 def _check_resume(resume: TraceEstimate, running: RunningTrace, distribution: Distribution) -> None:
-    came = (resume.method, resume.distribution, resume.seed, resume.size, tuple(resume.by_block))
-    expected = (running.method, distribution, running.seed, running.matrix.size, tuple(running.matrix.blocks))
-    for name, ours, theirs in zip(("method", "distribution", "seed", "size", "blocks"), expected, came, strict=True):
+    matrix = running.matrix
+    for name, ours, theirs in (
+        ("method", running.method, resume.method),
+        ("normalization", matrix.normalization, resume.normalization or matrix.normalization),  # unknown in an older file
+        ("distribution", distribution, resume.distribution),
+        ("seed", running.seed, resume.seed),
+        ("size", matrix.size, resume.size),
+        ("blocks", tuple(matrix.blocks), tuple(resume.by_block)),
+    ):
         if ours != theirs:
             raise ValueError(f"resume must be an earlier estimate with the {name} {ours!r}, got one with {theirs!r}")
 
@@ -84,7 +90,7 @@ def _run(running: RunningTrace, distribution: Distribution, resume: TraceEstimat
     if resume is not None:
         traces, squares, blocks = resume.samples.tolist(), resume.square_samples.tolist(), resume.block_samples.tolist()
         if len(traces) >= running.limit or running.reached(resume.stderr, len(traces)):
-            yield dataclasses.replace(resume, progress=1.0)
+            yield dataclasses.replace(resume, progress=1.0, normalization=matrix.normalization)
             return
 
     def draw(index: int) -> Tensor:

@@ -16,7 +16,7 @@ __all__ = ["FEWEST", "RunningTrace", "mean_and_stderr", "shortfall", "without_sh
 Array = np.ndarray[Any, Any]
 
 FEWEST = 20
-"""No stream stops at a target before it has this many samples: the standard error itself is known to 16 % then."""
+"""No stream of products stops at a target before it has this many samples: the standard error itself is known to 16 % then."""
 
 _SHORTFALL = "The samples were used up"
 
@@ -162,4 +162,5 @@ class RunningTrace:
             distribution=distribution,
             square_samples=square_samples,
             block_samples=np.empty((0, 0)) if block_samples is None else block_samples,
+            normalization=self.matrix.normalization,
         )

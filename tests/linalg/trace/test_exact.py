@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from curvwidget._streams import last
 from curvwidget.linalg import SymmetricOperator, stream_exact
@@ -30,6 +31,14 @@ def test_snapshots_are_unbiased_and_state_the_error_of_sampling_without_replacem
     spread = traces.std(ddof=1)
     assert abs(traces.mean() - np.trace(A)) < 4 * spread / 200**0.5
     assert np.sqrt((stated**2).mean()) == pytest.approx(spread, rel=0.2)
+
+
+def test_a_block_with_an_entry_that_is_nan_has_a_trace_that_is_nan() -> None:
+    entries = torch.tensor([1.0, 2.0, torch.nan, 4.0], dtype=torch.float64)
+    blocks = {"weight": slice(0, 2), "bias": slice(2, 4)}
+    found = last(stream_exact(SymmetricOperator(4, lambda rows: rows * entries, blocks=blocks)))
+    assert found.by_block["weight"] == 3
+    assert np.isnan([found.trace, found.by_block["bias"]]).all()
 
 
 def test_a_matrix_too_large_is_refused_at_once() -> None:

@@ -89,7 +89,12 @@ def test_a_stream_taken_up_again_ends_with_the_same_numbers(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"seed": 4}, "seed 3"), ({"distribution": "rademacher"}, "distribution 'gaussian'"), ({"size": 7}, "size 30")],
+    [
+        ({"seed": 4}, "seed 3"),
+        ({"distribution": "rademacher"}, "distribution 'gaussian'"),
+        ({"size": 7}, "size 30"),
+        ({"normalization": "filter"}, "normalization 'none'"),
+    ],
 )
 def test_an_estimate_from_elsewhere_is_not_taken_up(change, message) -> None:
     operator = dense(rotated(VALUES))
