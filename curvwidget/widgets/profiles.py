@@ -39,6 +39,7 @@ Array = np.ndarray[Any, Any]
 _POINTS = 121  # a parabola looks smooth from here on
 _MARGIN = 0.08  # of the height, above and below the curve
 _LEAST = 0.5  # of the height, that a curve fills whose limits stay
+_NO_LOSSES = np.array([0.1, 1.0])  # what an axis is for that has no loss to show
 _HEIGHT = 240
 # Of a plot that has the whole width, and of two that share it: ticks at most, and letters along an axis at its narrowest.
 _TICKS = {1: 9, 2: 3}
@@ -291,7 +292,7 @@ class _Plot:
         self._set_label(label)
         for mark in self._measured:
             mark.visible = False
-        self._set_limits(np.array([-1.0, 1.0]), _drawable(np.array([0.1, 1.0]), scale == "log"), log=scale == "log")
+        self._set_limits(np.array([-1.0, 1.0]), np.array([]), log=scale == "log")
 
     def show(
         self,
@@ -347,7 +348,7 @@ class _Plot:
         set_ticks(self.x_axis, fitting_ticks(low, high, _TICKS[sharing], letters))
         finite = losses[np.isfinite(losses)]
         if not finite.size:
-            return
+            finite = _drawable(_NO_LOSSES, log)
         low, high = float(finite.min()), float(finite.max())
         room = _MARGIN * (high - low) or 0.05 * (1.0 if log else abs(high)) or 1.0
         with self.y.hold_sync():

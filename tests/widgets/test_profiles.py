@@ -79,6 +79,19 @@ def test_limits_stay_where_nothing_is_finite_under_the_probe() -> None:
     assert not view._plots[0].loss.visible
 
 
+def test_a_logarithmic_axis_says_logarithms_where_no_loss_is_positive_at_first() -> None:
+    # Along b at a = 0 no loss is positive; at a = 1 they are those of three decades.
+    a, b = X[:, None], X[None, :]
+    view = Profiles(plane((1 - a) * (-1.6 + 1.4 * b) + a * 10 ** (-1.5 + 1.5 * b)), scale="log")
+    assert not view._plots[1].loss.visible
+    assert view._plots[1].y_axis.label == "loss (log scale)"
+    view.probe = (1.0, 0.0)
+    assert view._plots[1].loss.y == pytest.approx(-1.5 + 1.5 * X)
+    assert limits(view, 1) == pytest.approx((-3 - 0.24, 0.24))
+    assert view._plots[1].y_axis.label == "loss (log scale)"
+    assert list(view._plots[1].y_axis.tick_labels.values()) == ["0.001", "0.01", "0.1", "1"]
+
+
 def test_each_plot_keeps_limits_of_its_own() -> None:
     view = Profiles(bowl(second=100.0))
     first, second = limits(view, 0), limits(view, 1)
