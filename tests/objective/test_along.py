@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import itertools
 import threading
@@ -267,7 +268,7 @@ def test_numbers_taken_out_unseen_are_found_out() -> None:
             self.layer = nn.Linear(3, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            scale = self.layer.weight.detach().numpy().mean()
+            scale = np.mean((ctypes.c_double * 6).from_address(self.layer.weight.data_ptr()))
             return self.layer(x) * (2 + torch.from_numpy(np.asarray(scale)))
 
     data = (torch.randn(9, 3).double(), torch.randn(9, 2).double())
