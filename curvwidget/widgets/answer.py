@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Generator, Iterator, Sequence
+from typing import TypeVar
 
 from curvwidget._number_words import format_uncertain
 from curvwidget.curvature import ProjectionSample, TraceEstimate, stream_projections, stream_trace
@@ -25,6 +26,8 @@ from curvwidget.widgets.update import Known, Update
 
 __all__ = ["Answerer"]
 
+Result = TypeVar("Result", TraceEstimate, SpectralDensity)
+
 _STEPS = 80  # of Lanczos a probe of the spectral density, where memory allows
 _FEWEST_STEPS = 10
 _LANCZOS_BYTES = 2**30  # that the vectors of a probe may take
@@ -34,7 +37,8 @@ class Answerer:
     """Turns requests about one objective into streams of updates.
 
     What a newer request interrupts is taken up where it stopped: eigenpairs, density and the traces that cannot be resumed from
-    their streams, the others and planes from the snapshots that are known. What is finished is kept.
+    their streams, the others and planes from the snapshots that are known. What is finished is kept; where more probes or planes
+    are asked for they are added, or else, where a snapshot cannot be gone on with, all are drawn anew while the old result stays.
 
     Attributes:
         objective: The loss at θ.
@@ -84,6 +88,11 @@ class Answerer:
         ]
         held = sum(bytes_of(result) + (result.progress < 1) * result.hvps * vector for result in found if result is not None)
         return 2 * vector + held
+
+    def release(self) -> None:
+        """Give back the memory of what makes the next step cheap; a slice that was interrupted will be drawn anew."""
+        self.objective.release()
+        self._pictures.release()
 
     def answer(self, request: Request, known: Known) -> Iterator[Update]:
         """Answer one request.
@@ -159,7 +168,7 @@ class Answerer:
         raise RuntimeError("the search for eigenpairs ended without a result")
 
     def _compare(self, request: Request, known: Known) -> Iterator[Update]:
-        if request.probes and "hutchinson" in request.trace_methods and _unfinished(known.trace):
+        if request.probes and "hutchinson" in request.trace_methods and _lacks_samples(known.trace, request.probes):
             for trace in stream_trace(self.objective, samples=request.probes, seed=self._seed, resume=known.trace):
                 yield Update("trace by Hutchinson", trace.progress, picture=False, trace=trace)
         if request.probes and request.normalization not in (None, "unit"):
@@ -178,7 +187,8 @@ class Answerer:
         yield from self._trace_from_slices(request, known)
 
     def _trace_from_slices(self, request: Request, known: Known) -> Iterator[Update]:
-        if not request.probes or "slices" not in request.trace_methods or not _unfinished(known.slice_trace):
+        wanted = request.probes and "slices" in request.trace_methods
+        if not wanted or not _lacks_samples(known.slice_trace, request.probes):
             return
         seed = self._seed + 1  # not Hutchinson's: they would share probes
         for trace in stream_trace(self.objective, method="slices", samples=request.probes, seed=seed, resume=known.slice_trace):
@@ -212,7 +222,7 @@ class Answerer:
     def _scale_trace(self, normalization: Normalization, samples: int, known: Known) -> Iterator[Update]:
         # What the plain trace cannot tell: the mean curvature along directions that are normalized by blocks.
         earlier = known.scaled_traces.get(str(normalization))
-        if not _unfinished(earlier):
+        if not _lacks_samples(earlier, samples):
             return
         for trace in stream_normalized_trace(
             self.objective, normalization=normalization, samples=samples, seed=self._seed, resume=earlier
@@ -224,10 +234,11 @@ class Answerer:
         found = {trace.method: trace for trace in known.other_traces}
         others = [method for method in request.trace_methods if method not in ("hutchinson", "slices")]
         for place, method in enumerate(others):
-            if not _unfinished(found.get(method)):
+            earlier = found.get(method)
+            if not _lacks_products(earlier, request.probes):
                 continue
             for trace in self._trace_stream(method, request.probes, place):
-                found[method] = trace
+                found[method] = _better(trace, earlier)
                 name = METHOD_NAMES.get(method, method)
                 yield Update(f"trace by {name}", trace.progress, picture=False, other_traces=tuple(found.values()))
 
@@ -239,7 +250,10 @@ class Answerer:
         )
 
     def _find_density(self, request: Request, known: Known) -> Iterator[Update]:
-        if not request.spectrum_probes or not _unfinished(known.density):
+        earlier = known.density
+        if earlier is not None and earlier.progress >= 1 and len(earlier.nodes) >= request.spectrum_probes:
+            return
+        if not request.spectrum_probes:
             return
         probes, objective = request.spectrum_probes, self.objective
         held = _LANCZOS_BYTES // (objective.n_parameters * objective.theta.element_size())
@@ -248,8 +262,23 @@ class Answerer:
             probes, KeptStream(lambda: stream_spectral_density(objective, probes=probes, steps=steps, seed=self._seed))
         )
         for density in stream:
-            yield Update(f"spectrum, {density.hvps} products", density.progress, picture=False, density=density)
+            shown = _better(density, earlier)
+            yield Update(f"spectrum, {density.hvps} products", density.progress, picture=False, density=shown)
 
 
-def _unfinished(result: TraceEstimate | SpectralDensity | None) -> bool:
-    return result is None or result.progress < 1
+# Whether an estimate that can be gone on with, sample by sample, is to be.
+def _lacks_samples(trace: TraceEstimate | None, samples: int) -> bool:
+    return trace is None or trace.progress < 1 or len(trace.samples) < samples
+
+
+# The same of one that cannot: XTrace takes an even number of products, and with 2·N of them these methods know all of the matrix.
+def _lacks_products(trace: TraceEstimate | None, samples: int) -> bool:
+    if trace is None or trace.progress < 1:
+        return True
+    asked = samples - samples % 2 if trace.method == "xtrace" else samples
+    return trace.method != "exact" and trace.hvps < min(asked, 2 * trace.size)
+
+
+# What is begun anew takes the place of an earlier result when it rests on as many products, or is at its end.
+def _better(new: Result, earlier: Result | None) -> Result:
+    return new if earlier is None or new.progress >= 1 or new.hvps >= earlier.hvps else earlier

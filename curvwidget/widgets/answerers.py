@@ -16,6 +16,8 @@ __all__ = ["Answerers"]
 class Answerers:
     """Answerers by place; what they have begun is kept while one is elsewhere, as long as there is room.
 
+    All but a slice that was left half done, which is drawn anew: what makes its evaluations cheap takes too much for that.
+
     Attributes:
         kept: What all of them keep together.
     """
@@ -46,17 +48,16 @@ class Answerers:
         Returns:
             The answerer.
         """
-        if place is None:
-            return self._first
         with self._lock:
             left, answerer = self._last
             if left is place:
                 return answerer
-            found: Answerer | None = self.kept.get((place, "answerer"))
+            found: Answerer | None = self._first if place is None else self.kept.get((place, "answerer"))
             if found is None:
+                assert place is not None
                 found = self._make(self._objective.at(place.read(self._objective)))
+            answerer.release()
             if left is not None:  # now its size is known: before, it was still growing
-                answerer.objective.release()
                 self.kept.put((left, "answerer"), answerer, answerer.nbytes)
             self._last = place, found
             return found

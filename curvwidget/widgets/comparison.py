@@ -26,7 +26,7 @@ def predict(
 
     Args:
         objective: The loss at θ.
-        request: Says how random directions are normalized.
+        request: Says how random directions are drawn and normalized.
         trace: An estimate of tr(H) and tr(H²).
         eigenpairs: Both ends of the spectrum; where few eigenvalues dominate, converged ones make the prediction exact in them.
         scaled: What `estimate_normalized_trace` found for a normalization by block; without it the spread of the curvatures is
@@ -35,12 +35,12 @@ def predict(
     Returns:
         The prediction; None as long as the estimates say too little.
     """
-    normalization = request.normalization
+    normalization, distribution = request.normalization, request.distribution
     if normalization not in (None, "unit"):
         if scaled is not None and math.isfinite(scaled.trace_of_square):
-            return predict_projections(scaled=scaled, normalization=normalization, distribution=request.distribution)
+            return predict_projections(scaled=scaled, normalization=normalization, distribution=distribution)
         rows = None if trace is None else _rows(objective, normalization, trace)
-        return None if rows is None else predict_projections(blocks=rows, normalization=normalization)
+        return None if rows is None else predict_projections(blocks=rows, normalization=normalization, distribution=distribution)
     if trace is None:
         return None
     square = trace.trace_of_square
@@ -53,12 +53,13 @@ def predict(
         "trace_of_square_stderr": trace.trace_of_square_stderr,
         "n_parameters": objective.n_parameters,
         "normalization": normalization,
+        "distribution": distribution,
     }
     if eigenpairs is None:
         return predict_projections(**inputs)
     sure = bool(eigenpairs.converged.all())
     if sure and len(eigenpairs.values) == objective.n_parameters:
-        return predict_projections(eigenvalues=eigenpairs.values, normalization=normalization)
+        return predict_projections(eigenvalues=eigenpairs.values, normalization=normalization, distribution=distribution)
     if sure and trace.progress >= 1 and _dominates(eigenpairs, square):
         return predict_projections(**inputs, eigenvalues=eigenpairs.values)
     return predict_projections(**inputs, extremes=(float(eigenpairs.values.min()), float(eigenpairs.values.max())))

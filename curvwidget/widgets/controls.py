@@ -39,6 +39,7 @@ class _AxisControl:
 
     def __init__(self, name: str, row: int, checkpoints: Sequence[Place], changed: Callable[[], None]) -> None:
         self._row = row
+        self._random = RandomAxis(0, row)  # shown last
         self._checkpoints = checkpoints
         self._own: OwnAxis | None = None
         self.source = ipywidgets.Dropdown(description=name, style=_LABEL, layout=_WIDE, tooltip="Where the direction comes from")
@@ -77,7 +78,9 @@ class _AxisControl:
         """Return the axis chosen."""
         kind, *rest = self.source.value
         if kind == "random":
-            return RandomAxis(int(self.seed.value), self._row)
+            # What was asked for may be of another row, or have a seed that the field does not hold.
+            kept = self.seed.value == _shown(self._random.seed)
+            return self._random if kept else RandomAxis(int(self.seed.value), self._row)
         if kind == "eigen":
             return EigenAxis(rest[0])
         if kind == "checkpoint":
@@ -94,7 +97,7 @@ class _AxisControl:
         if isinstance(axis, OwnAxis) or ("own",) in [value for _, value in self.source.options]:
             self.offer(eigenpairs)
         if isinstance(axis, RandomAxis):
-            self.seed.value = axis.seed
+            self._random, self.seed.value = axis, _shown(axis.seed)
             self._choose(("random",), "random")
         elif isinstance(axis, EigenAxis):
             self._choose(("eigen", axis.rank), f"eigenvector {axis.rank}")
@@ -104,13 +107,18 @@ class _AxisControl:
             self._choose(("trajectory", axis.row), f"trajectory, PCA {axis.row + 1}")
         else:
             self._choose(("own",) if isinstance(axis, OwnAxis) else ("gradient",), "own vector")
-        self.seed.layout.display = None if isinstance(axis, RandomAxis) else "none"
+        shows_seed = isinstance(axis, RandomAxis) and axis.seed <= _MOST_SEED
+        self.seed.layout.display = None if shows_seed else "none"
 
     def _choose(self, value: tuple[object, ...], label: str) -> None:
         # A request may ask for what is not listed; whether there is such a direction, the answer says.
         if value not in [listed for _, listed in self.source.options]:
             self.source.options = [*self.source.options, (label, value)]
         self.source.value = value
+
+
+def _shown(seed: int) -> int:
+    return min(seed, _MOST_SEED)
 
 
 class Controls(RequestPanel[Request]):

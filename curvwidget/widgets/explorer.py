@@ -77,7 +77,7 @@ class Explorer(ExplorerState, WorkingView):
         objective: Objective,
         *,
         request: Request | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         checkpoints: Iterable[Checkpoint] = (),
         saved: SavedState | None = None,
         cache_bytes: int = CACHE_BYTES,
@@ -88,7 +88,7 @@ class Explorer(ExplorerState, WorkingView):
         Args:
             objective: The loss at θ.
             request: What to show first; None for a random plane.
-            seed: Seed of eigensolver, probes and planes.
+            seed: Seed of eigensolver, probes and planes; None for that of ``saved``, or 0.
             checkpoints: Points of a training run, each in a form that `read_checkpoint` takes.
             saved: What to show in place of ``request``, all of it known; nothing is computed until something else is asked.
             cache_bytes: Memory for what was found before (slices, curvatures, samples, what is known of other points): asked
@@ -97,7 +97,7 @@ class Explorer(ExplorerState, WorkingView):
 
         Raises:
             TypeError: If ``objective`` is no `Objective`.
-            ValueError: If ``saved`` belongs to another N, or if θ has a single coordinate, which spans no plane.
+            ValueError: If ``saved`` belongs to another N or another seed, or if θ has a single coordinate, which spans no plane.
         """
         if not isinstance(objective, Objective):
             raise TypeError(f"objective must be an Objective, got {type(objective).__name__}")
@@ -107,7 +107,8 @@ class Explorer(ExplorerState, WorkingView):
         self.checkpoints = checkpoint_places(objective, checkpoints)
         kept = Kept(check_count("cache_bytes", cache_bytes, minimum=0))
         self._itinerary = Itinerary(self.checkpoints, kept)
-        self._answerers = Answerers(objective, seed=seed, checkpoints=self.checkpoints, kept=kept)
+        self.seed = saved.choose_seed(seed) if saved is not None else 0 if seed is None else seed
+        self._answerers = Answerers(objective, seed=self.seed, checkpoints=self.checkpoints, kept=kept)
         self._shown_place: Place | None = None  # that of the slice; a new place has none yet
         self._worker: Worker[Job, Update] = Worker(
             self._respond, on_result=self._on_update, on_end=self._on_end, executor=executor
@@ -261,8 +262,9 @@ class Explorer(ExplorerState, WorkingView):
         path: str | PathLike[str],
         objective: Objective,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         checkpoints: Iterable[Checkpoint] = (),
+        cache_bytes: int = CACHE_BYTES,
         executor: Executor | None = None,
     ) -> Explorer:
         """Show again what `save` wrote; nothing is computed until something else is asked.
@@ -270,14 +272,17 @@ class Explorer(ExplorerState, WorkingView):
         Args:
             path: The file. `SavedView.load` shows it without an objective.
             objective: The loss at the same θ.
-            seed: Seed of eigensolver, probes and planes.
+            seed: Of eigensolver, probes and planes, for a file of an earlier version, which does not say it; another one than a
+                file says is refused.
             checkpoints: As the explorer had them.
+            cache_bytes: Memory for what will be found, as for the explorer itself.
             executor: Where to compute; None for a thread of the explorer's own.
 
         Returns:
             The explorer.
         """
-        return cls(objective, seed=seed, checkpoints=checkpoints, saved=SavedState.load(path), executor=executor)
+        saved = SavedState.load(path)
+        return cls(objective, seed=seed, checkpoints=checkpoints, saved=saved, cache_bytes=cache_bytes, executor=executor)
 
     def to_html(self, path: str | PathLike[str] | None = None, *, frames: int = 11, shared_colors: bool = True) -> str:
         """Write map, profiles, curvatures, probe and blend as one page that works without a kernel and without a network.

@@ -74,6 +74,11 @@ class Pictures:
         # One at a time: besides what it has found, it holds the layers' products that make its evaluations cheap.
         self._interrupted: tuple[Key, KeptStream[LossSlice]] | None = None
 
+    def release(self) -> None:
+        """Give back what only the next slice needs: the one that was interrupted, and the samples to look at first."""
+        self._interrupted = None
+        self._subsets.clear()
+
     def draw(self, request: Request, eigenpairs: Eigenpairs | None) -> Generator[Update, None, LossSlice]:
         """Draw the picture that a request means.
 
@@ -302,15 +307,20 @@ class Pictures:
         if curvature is None:
             return False
         key = self._slice_key(request, eigenpairs, curvature)
-        begun = self._interrupted is not None and self._interrupted[0] == key
-        return begun or key in self._kept or _exact(key) in self._kept or _rectangle(key) == self._drawn
+        begun = self._interrupted
+        return (
+            (begun is not None and begun[0] == key)
+            or key in self._kept
+            or _exact(key) in self._kept
+            or _rectangle(key) == self._drawn
+        )
 
     def _look(self, request: Request, eigenpairs: Eigenpairs | None) -> Iterator[FirstLook]:
         share = 1.0 if request.tolerance is None else _INTERPOLATED
         count = round(share * request.resolution**2)
+        subset = self._subsets.get(count)
         if count not in self._subsets:
-            self._subsets[count] = choose_subset(self.objective, count, seed=self._seed)
-        subset = self._subsets[count]
+            subset = self._subsets[count] = choose_subset(self.objective, count, seed=self._seed)
         if subset is None:
             return
         span = None if isinstance(request.span, str) else tuple(request.span)
@@ -324,9 +334,10 @@ class Pictures:
             if found is not None:
                 yield found
                 return
-        if self._interrupted is None or self._interrupted[0] != key:
-            self._interrupted = key, KeptStream(start, long_step=_LONG_STEP)
-        _, stream = self._interrupted
+        begun = self._interrupted  # which another thread may release
+        if begun is None or begun[0] != key:
+            begun = self._interrupted = key, KeptStream(start, long_step=_LONG_STEP)
+        _, stream = begun
         if stream.latest is not None:
             yield stream.latest
         for plane in stream:

@@ -34,9 +34,9 @@ class Request:
             evaluates the loss at each point.
         blend: How far the plane is turned towards the Hessian's, from 0 (the axes themselves) to 1 (λ_max and λ_min).
         planes: Number of random planes to compare with.
-        probes: Number of random probes for the trace, of each method.
+        probes: Number of random probes for the trace, of each method, at least: what was found with more is kept.
         trace_methods: How the trace is estimated, as for `estimate_trace`.
-        spectrum_probes: Number of random probes for the density of all eigenvalues; 0 leaves it out.
+        spectrum_probes: The same for the density of all eigenvalues; 0 leaves it out.
         place: The point in the middle; None for the objective's own.
     """
 

@@ -11,7 +11,8 @@ import traitlets
 from torch import Tensor
 
 from curvwidget._number_words import format_number, format_uncertain
-from curvwidget.curvature import ProjectedCurvature, project_curvature
+from curvwidget.curvature import ProjectedCurvature
+from curvwidget.curvature.project import project_somehow
 from curvwidget.curvature.wording import LOOKS_LIKE
 from curvwidget.directions import Directions
 from curvwidget.objective import Objective
@@ -140,7 +141,7 @@ class SideBySide(WorkingView):
             before, self._asked = self._asked, _Plane(plane.directions, plane.span, request.resolution, request.tolerance)
             if self._asked != before:
                 self.slice = self.curvature = None
-                self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
+                self.verdict_bar.sentence, self.verdict_bar.kind, self.verdict_bar.notes = "Computing …", "busy", []
             self._show()
             if self._asked != before:
                 self._begin((self._asked, self.explorer.center.theta))
@@ -155,7 +156,7 @@ class SideBySide(WorkingView):
     def _respond(self, job: _Job) -> Iterator[LossSlice | ProjectedCurvature]:
         asked, theta = job
         there = self.other.at(theta)
-        yield project_curvature(there, asked.directions)
+        yield project_somehow(there, asked.directions)
         yield from stream_slice(there, asked.directions, span=asked.span, resolution=asked.resolution, tolerance=asked.tolerance)
 
     def _on_result(self, job: _Job, result: LossSlice | ProjectedCurvature) -> None:
@@ -179,9 +180,10 @@ class SideBySide(WorkingView):
                 view.show(plane, curvature)
                 view.caption = "" if plane is None else slice_words(plane)
         if self.curvature is not None and self.explorer.curvature is not None:
-            both = zip(self.names, (self.explorer.curvature, self.curvature), strict=True)
+            both = list(zip(self.names, (self.explorer.curvature, self.curvature), strict=True))
             sentences = [_describe(name, seen) for name, seen in both]
             self.verdict_bar.sentence, self.verdict_bar.kind = " ".join(sentences), self.curvature.verdict
+            self.verdict_bar.notes = [f"On {name}: {note}" for name, seen in both for note in seen.notes]
 
 
 def _describe(name: str, seen: ProjectedCurvature) -> str:

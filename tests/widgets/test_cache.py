@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +13,11 @@ import pytest
 import torch
 
 import curvwidget as cw
-from curvwidget.runs import InlineExecutor, bytes_of
-from curvwidget.widgets import EigenAxis, Explorer, GradientAxis, Place, RandomAxis
+from curvwidget.runs import InlineExecutor, Kept, bytes_of
+from curvwidget.widgets import EigenAxis, Explorer, GradientAxis, Place, RandomAxis, Request
+from curvwidget.widgets.answerers import Answerers
 from curvwidget.widgets.kept_stream import KeptStream
+from curvwidget.widgets.update import Known
 
 
 class Counted:
@@ -98,6 +101,44 @@ def test_more_planes_than_were_drawn_are_drawn_and_not_all_anew() -> None:
     assert explorer.sample.hvps == plain.hvps
 
 
+def test_more_probes_than_were_taken_are_added_and_fewer_cost_nothing() -> None:
+    loss = Counted()
+    methods = ("hutchinson", "slices", "hutch++", "xtrace")
+    explorer = loss.explore(normalization="model", probes=8, trace_methods=methods, spectrum_probes=2, planes=0)
+    seen: dict[str, list[int]] = {"trace": [], "slice_trace": [], "density": [], "other_traces": []}
+    explorer.observe(lambda change: seen["trace"].append(len(change["new"].samples)), "trace")
+    explorer.observe(lambda change: seen["slice_trace"].append(len(change["new"].samples)), "slice_trace")
+    explorer.observe(lambda change: seen["density"].append(len(change["new"].nodes)), "density")
+    explorer.observe(lambda change: seen["other_traces"].extend(trace.hvps for trace in change["new"]), "other_traces")
+    change(explorer, probes=20, spectrum_probes=5)
+    # as if there had been so many at once, and never with less than there was
+    for found, options in (
+        (explorer.trace, {}),
+        (explorer.slice_trace, {"method": "slices", "seed": 1}),
+        (explorer.other_traces[0], {"method": "hutch++", "seed": 2}),
+        (explorer.other_traces[1], {"method": "xtrace", "seed": 3}),
+    ):
+        np.testing.assert_array_equal(found.samples, cw.estimate_trace(loss.objective, samples=20, **options).samples)
+    scaled = cw.estimate_normalized_trace(loss.objective, normalization="model", samples=20)
+    np.testing.assert_array_equal(explorer.scaled_traces["model"].samples, scaled.samples)
+    np.testing.assert_array_equal(explorer.density.nodes, cw.spectral_density(loss.objective, probes=5).nodes)
+    assert (min(seen["trace"]), min(seen["slice_trace"]), min(seen["density"]), min(seen["other_traces"])) == (9, 9, 2, 8)
+    known = explorer.known
+    loss.calls = 0
+    change(explorer, probes=10, spectrum_probes=3)
+    change(explorer, probes=20, spectrum_probes=5)
+    assert (loss.calls, explorer.known) == (0, known)
+
+
+def test_an_estimate_that_more_probes_cannot_mend_is_left_as_it_is() -> None:
+    loss = Counted()
+    explorer = loss.explore(probes=60, trace_methods=("exact", "xtrace"), spectrum_probes=0, planes=0)
+    explorer.observe(lambda _: pytest.fail("computed anew"), "other_traces")
+    loss.calls = 0
+    change(explorer, probes=90)  # N is 20: XTrace has all of the matrix, as the exact trace has
+    assert (explorer.state, loss.calls) == ("idle", 0)
+
+
 def test_without_memory_all_is_computed_anew_and_is_the_same() -> None:
     kept, forgetful = Counted(), Counted()
     explorer, other = kept.explore(), forgetful.explore(cache_bytes=0)
@@ -116,7 +157,7 @@ def test_without_memory_all_is_computed_anew_and_is_the_same() -> None:
 def test_the_memory_stays_within_its_bound_and_the_newest_is_in_it() -> None:
     loss = Counted()
     bound = 40_000
-    explorer = loss.explore(cache_bytes=bound, planes=0, probes=0, spectrum_probes=0)
+    explorer = loss.explore(cache_bytes=bound, tolerance=None, planes=0, probes=0, spectrum_probes=0)
     for seed in range(12):
         change(explorer, axes=(RandomAxis(seed, 0), RandomAxis(seed, 1)))
     kept = explorer._answerers.kept
@@ -157,6 +198,37 @@ def test_a_slice_that_was_cancelled_is_gone_on_with() -> None:
     plain = cw.slice_loss(objective, explorer.directions, span=explorer.slice.span, resolution=21)
     np.testing.assert_array_equal(explorer.slice.values, plain.values)
     explorer.close()
+
+
+def living_tensors() -> int:
+    gc.collect()
+    storages = [thing.untyped_storage() for thing in gc.get_objects() if type(thing) is torch.Tensor]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+@pytest.mark.parametrize("start", ["at home", "elsewhere"])
+def test_what_a_slice_left_half_done_holds_is_within_the_bound_too(start: str) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.Tanh(), torch.nn.Linear(64, 10))
+    data = torch.randn(4000, 32), torch.randint(0, 10, (4000,))
+    objective = cw.Objective(net, torch.nn.functional.cross_entropy, data)
+    answerers = Answerers(objective, seed=0, checkpoints=(), kept=Kept(2**30))
+    here, there = (Place(objective.theta + step, f"{step}") for step in (0.1, 0.2))
+    left, request = (None if start == "at home" else here), Request(tolerance=None)
+    answerers.at(there)
+    before = living_tensors()
+    for update in answerers.at(left).answer(request, Known()):
+        if update.slice is not None and update.slice.progress > 0.2:
+            break
+    begun = living_tensors() - before
+    answerers.at(there)
+    del update
+    assert living_tensors() - before <= answerers.kept.nbytes < 2**18 < begun
+    # what was kept of it is found again
+    again = [update.slice for update in answerers.at(left).answer(request, Known()) if update.slice is not None][-1]
+    assert again.progress == 1
+    there_as_well = cw.slice_loss(objective.at(answerers.at(left).objective.theta), again.directions, span=again.span)
+    np.testing.assert_allclose(again.values, there_as_well.values, rtol=1e-5)
 
 
 def test_a_long_step_is_interrupted_at_once_and_a_short_one_ends() -> None:

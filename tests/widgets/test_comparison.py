@@ -67,3 +67,16 @@ def test_without_a_dominating_eigenvalue_the_closed_form_stays() -> None:
     found = predict(objective, Request(), trace=trace, eigenpairs=pairs)
     assert found.method == "closed form"
     assert not any("carries" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("known", ["trace", "both ends", "all eigenvalues"])
+def test_the_prediction_is_for_the_distribution_that_is_asked_for(known: str) -> None:
+    objective = form(torch.linspace(0.9, 1.1, 3 if known == "all eigenvalues" else 50).double())
+    trace = cw.estimate_trace(objective, method="exact")
+    pairs = None if known == "trace" else cw.extreme_eigenpairs(objective, largest=2)
+    found = predict(objective, Request(distribution="sphere"), trace=trace, eigenpairs=pairs)
+    # with Gaussian directions κ₊ would spread at least twice as much
+    seen = cw.sample_projections(objective, samples=1000, distribution="sphere").principal.std(axis=0)
+    assert found.std == pytest.approx(seen, rel=0.1)
+    signs = predict(objective, Request(distribution="rademacher"), trace=trace, eigenpairs=pairs)
+    assert any("Rademacher" in note for note in signs.notes)

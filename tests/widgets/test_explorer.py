@@ -136,6 +136,23 @@ def test_a_control_changes_nothing_but_the_request() -> None:
     np.testing.assert_allclose(explorer.slice.span, 2 * np.array(before), rtol=0.05)
 
 
+@pytest.mark.parametrize("axis", [RandomAxis(2**60, 1), RandomAxis(2**64 - 1, 1), RandomAxis(7, 0)])
+def test_a_random_axis_that_the_controls_cannot_show_is_kept(axis: RandomAxis) -> None:
+    explorer = inline()
+    explorer.request = dataclasses.replace(explorer.request, axes=(EigenAxis(0), axis))
+    explorer.controls.resolution.value = 21
+    assert explorer.request.axes == (EigenAxis(0), axis)
+    explorer.controls.axes[1].source.value = ("eigen", -1)
+    explorer.controls.axes[1].source.value = ("random",)
+    assert explorer.request.axes[1] == axis
+    expected = cw.random_directions(explorer.objective, axis.row + 1, seed=axis.seed).vectors[axis.row]
+    assert torch.equal(explorer.directions.vectors[1], expected)
+    # a seed that the field would show as another one is not shown
+    assert explorer.controls.axes[1].seed.layout.display == ("none" if axis.seed >= 2**53 else None)
+    explorer.controls.axes[1].seed.value = 12
+    assert explorer.request.axes[1] == RandomAxis(12, 1)
+
+
 def test_the_same_request_gives_the_same_picture_again() -> None:
     first, second = inline(seed=5), inline(seed=9)
     second.request = dataclasses.replace(first.request)

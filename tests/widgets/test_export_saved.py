@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import torch
 
 import curvwidget as cw
-from curvwidget.runs import InlineExecutor
+from curvwidget.curvature import stream_trace
+from curvwidget.runs import InlineExecutor, bytes_of
 from curvwidget.widgets import EigenAxis, Explorer, RandomAxis
 from curvwidget.widgets.export.saved import SavedState, SavedView
 
@@ -63,6 +67,49 @@ def test_a_loaded_explorer_goes_on(saved) -> None:
     assert again.error is None
     assert isinstance(again.request.axes[0], RandomAxis)
     assert torch.equal(again.slice.directions.vectors, again.directions.vectors)
+
+
+def test_the_seed_comes_back_so_that_samples_are_gone_on_with(saved) -> None:
+    _, path = saved
+    objective = quadratic()
+    again = Explorer.load(path, objective, executor=InlineExecutor())
+    again.request = dataclasses.replace(again.request, planes=20)
+    assert (again.state, again.error) == ("idle", None)
+    np.testing.assert_array_equal(again.sample.matrices, cw.sample_projections(objective, samples=20, seed=3).matrices)
+
+
+def test_a_trace_that_was_interrupted_is_gone_on_with_after_loading(tmp_path) -> None:
+    objective = quadratic()
+    explorer = cw.explore(objective, seed=3, resolution=11, planes=0, probes=30, spectrum_probes=0, executor=InlineExecutor())
+    begun = next(stream_trace(objective, samples=30, seed=3))
+    saved = dataclasses.replace(SavedState.of(explorer), results={**SavedState.of(explorer).results, "trace": begun})
+    saved.save(tmp_path / "state.npz")
+    again = Explorer.load(tmp_path / "state.npz", objective, executor=InlineExecutor())
+    again.new_random_plane()
+    assert (again.state, again.error) == ("idle", None)
+    np.testing.assert_array_equal(again.trace.samples, cw.estimate_trace(objective, samples=30, seed=3).samples)
+
+
+def test_a_file_without_a_seed_takes_the_one_given_and_another_than_the_files_is_refused(saved, tmp_path) -> None:
+    _, path = saved
+    with pytest.raises(ValueError, match="seed must be that of the file, 3, or None, got 4"):
+        Explorer.load(path, quadratic(), seed=4)
+    with np.load(path) as archive:
+        parts = dict(archive)
+    header = json.loads(str(parts.pop("__header__")))
+    del header["result"]["fields"]["seed"]
+    np.savez(tmp_path / "earlier.npz", __header__=np.array(json.dumps(header)), **parts)
+    again = Explorer.load(tmp_path / "earlier.npz", quadratic(), seed=3, executor=InlineExecutor())
+    again.request = dataclasses.replace(again.request, planes=20)
+    assert (again.state, len(again.sample)) == ("idle", 20)
+    assert Explorer.load(tmp_path / "earlier.npz", quadratic(), executor=InlineExecutor()).seed == 0
+
+
+def test_a_loaded_explorer_keeps_no_more_than_it_is_told(saved) -> None:
+    _, path = saved
+    again = Explorer.load(path, quadratic(), cache_bytes=1000, executor=InlineExecutor())
+    again.new_random_plane()
+    assert again._answerers.kept.nbytes <= 1000 < bytes_of(again.slice)
 
 
 def test_own_directions_and_a_place_come_back(tmp_path) -> None:

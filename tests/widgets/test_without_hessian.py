@@ -71,6 +71,17 @@ def test_what_comes_from_losses_agrees_with_the_hessian_of_the_same_loss_written
     assert abs(explorer.slice_trace.trace - trace) < 4 * explorer.slice_trace.stderr
 
 
+def test_another_loss_without_a_second_derivative_stands_beside_it() -> None:
+    explorer = explored(gated(F.hardsigmoid))
+    both = cw.SideBySide(explorer, gated(F.hardsigmoid), executor=InlineExecutor())
+    assert (both.state, both.error, both.slice.progress) == ("idle", None, 1)
+    expected = cw.project_curvature(explorer.objective, explorer.directions, method="difference")
+    np.testing.assert_array_equal(both.curvature.matrix, expected.matrix)
+    assert both.verdict_bar.sentence.count("κ₋") == 2
+    reasons = [note for note in both.verdict_bar.notes if "no second derivative" in note]
+    assert [note.partition(":")[0] for note in reasons] == ["On training data", "On test data"]
+
+
 def test_the_hessian_s_axes_are_refused_with_the_reason_and_the_picture_stays() -> None:
     explorer = explored(gated(F.hardsigmoid))
     before = explorer.slice

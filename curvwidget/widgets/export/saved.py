@@ -48,6 +48,7 @@ class SavedState(ArrayResult):
         show_model: Whether the quadratic model is drawn.
         results: What was found, by the explorer's names.
         words: Sentence, kind, facts and notes of the verdict.
+        seed: Of eigensolver, probes and planes; None in files of an earlier version, which did not say it.
     """
 
     n_parameters: int
@@ -59,6 +60,7 @@ class SavedState(ArrayResult):
     show_model: bool
     results: dict[str, Any]
     words: dict[str, Any]
+    seed: int | None = None
 
     @staticmethod
     def of(explorer: Explorer) -> SavedState:
@@ -92,7 +94,26 @@ class SavedState(ArrayResult):
                 "facts": tuple(tuple(fact) for fact in bar.facts),
                 "notes": tuple(bar.notes),
             },
+            seed=explorer.seed,
         )
+
+    def choose_seed(self, seed: int | None) -> int:
+        """Return the seed to go on with.
+
+        Args:
+            seed: What was asked for, None for nothing.
+
+        Returns:
+            That of the file, where it says one; else the one asked for, 0 by default.
+
+        Raises:
+            ValueError: If the two differ: what was found could not be gone on with.
+        """
+        if self.seed is None:
+            return 0 if seed is None else seed
+        if seed not in (None, self.seed):
+            raise ValueError(f"seed must be that of the file, {self.seed}, or None, got {seed}")
+        return self.seed
 
     def read_request(self, checkpoints: Sequence[Place] = ()) -> Request:
         """Return the request.
