@@ -340,6 +340,8 @@ class Explorer(ExplorerState, WorkingView):
                 return
             if request.place is not self._itinerary.here:
                 self._arrive(request.place)
+            else:
+                self._say_origin(request.place)  # what was found in the plane before is not of this one
             self.controls.show_request(request)
             picked = self.spectrum_plot.selected
             if picked is not None and (self.eigenpairs is None or self._eigen_axis(picked) not in request.axes):
@@ -351,10 +353,13 @@ class Explorer(ExplorerState, WorkingView):
         known = self._itinerary.arrive(place, self.known)
         self.recall(known)
         self.travel.show(self._itinerary.places, place, can_go_back=self._itinerary.can_go_back)
-        self.travel.say("" if place is None or place.checkpoint is not None else place.origin)
+        self._say_origin(place)
         self.travel.minima.show(None, None)
         self.controls.offer(self.eigenpairs)
         self.views.wait()
+
+    def _say_origin(self, place: Place | None) -> None:
+        self.travel.say("" if place is None or place.checkpoint is not None else place.origin)
 
     @traitlets.validate("directions")
     def _check_directions(self, proposal: dict[str, Any]) -> Directions | None:
@@ -441,6 +446,7 @@ class Explorer(ExplorerState, WorkingView):
         if update.look is not None:
             self._settle(update.look.plane, request.place)
             self.views.show_look(update.look)
+            self.views.wait(for_plane=True)
         if update.slice is not None and (self._behind or self.slice is None or update.slice.values is not self.slice.values):
             self._show_slice(update.slice, request.place, alone=update.alone)
         if update.alone:
@@ -518,6 +524,8 @@ class Explorer(ExplorerState, WorkingView):
             self._show_slice(self.slice, self._shown_place)
         if end.state == "complete":
             self._show_numbers(_request_of(job))
+        elif self.curvature is None:
+            self.views.give_up()
         self._finish(end)
 
 

@@ -155,11 +155,22 @@ class ExplorerViews:
                 bar.sentence, bar.kind = said.statement.sentence, said.statement.kind or ""
                 bar.facts, bar.notes = [list(fact) for fact in said.facts], list(said.notes)
 
-    def wait(self) -> None:
-        """Say that nothing is known yet."""
+    def wait(self, *, for_plane: bool = False) -> None:
+        """Say that nothing is known yet.
+
+        Args:
+            for_plane: Whether of the plane alone, and the numbers of the point stay.
+        """
+        bar = self.verdict_bar
+        with bar.hold_sync():
+            bar.sentence, bar.kind, bar.notes = "Computing …", "busy", []
+            if not for_plane:
+                bar.facts = []
+
+    def give_up(self) -> None:
+        """Say that the plane's curvature is not going to be known."""
         with self.verdict_bar.hold_sync():
-            self.verdict_bar.sentence, self.verdict_bar.kind = "Computing …", "busy"
-            self.verdict_bar.facts, self.verdict_bar.notes = [], []
+            self.verdict_bar.sentence, self.verdict_bar.kind = "The curvature of this plane was not computed.", ""
 
 
 # The checkpoints by their numbers, of which the map has room for the first and the last.

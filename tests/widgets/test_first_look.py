@@ -63,6 +63,24 @@ def test_a_look_comes_first_and_is_replaced_by_the_whole(monkeypatch: pytest.Mon
     assert explorer.state == "idle"
 
 
+def test_no_verdict_stands_beside_a_look_that_is_not_of_its_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = explore(monkeypatch, [])
+    facts, said = explorer.verdict_bar.facts, []
+
+    def cancel(self: Explorer, look: object) -> None:
+        show_look(self, look)
+        explorer.cancel()
+
+    show_look = type(explorer.views).show_look
+    monkeypatch.setattr(type(explorer.views), "show_look", cancel)
+    explorer.verdict_bar.observe(lambda change: said.append(change["new"]), "sentence")
+    explorer.new_random_plane()
+    assert explorer.state == "cancelled"
+    assert (explorer.curvature, explorer.slice) == (None, None)
+    assert said == ["Computing …", "The curvature of this plane was not computed."]
+    assert (explorer.verdict_bar.facts, explorer.verdict_bar.notes) == (facts, [])
+
+
 def test_no_number_is_taken_from_the_subset(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[dict[str, object]] = []
     explorer = explore(monkeypatch, shown)

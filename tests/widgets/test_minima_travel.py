@@ -54,6 +54,14 @@ def test_the_picture_alone_shows_none_and_looking_around_finds_all(explorer) -> 
     assert f"by {explorer.minima.evaluations:,} losses and" in explorer.travel.message.value
 
 
+def test_what_was_found_in_a_plane_is_not_said_of_the_next(explorer) -> None:
+    explorer.look_around()
+    assert "minima of this plane" in explorer.travel.message.value
+    explorer.new_random_plane()
+    assert "minima" not in explorer.travel.message.value
+    assert explorer.travel.message.layout.display == "none"
+
+
 def test_a_wider_picture_marks_them_with_their_curvatures_and_knows_them_still(explorer, monkeypatch) -> None:
     explorer.look_around()
     found = explorer.minima
