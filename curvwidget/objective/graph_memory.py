@@ -142,7 +142,7 @@ def _saved(risk: Risk, theta: Tensor, evaluate: Callable[[tuple[Tensor, ...]], o
             graph = differentiate_with_graph(risk, risk.single_number(evaluate(leaves)), leaves)
             del graph  # not before all is counted: an address stands for a storage only as long as that lives
     except RuntimeError as error:
-        if "saved tensor hooks" in str(error):
+        if "saved tensor hooks" in str(error) or "donated buffer" in str(error):
             return None
         raise
     return storages

@@ -105,3 +105,19 @@ def test_nothing_of_the_checks_outlives_the_building() -> None:
     assert len(NOTED) > 5
     assert [ref() for ref in NOTED if ref() is not None] == []
     assert objective.loss() > 0
+
+
+def test_a_compiled_forward_whose_graph_cannot_be_kept_has_losses_and_slopes() -> None:
+    class Net(nn.Linear):
+        @torch.compile(backend="aot_eager")
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).clamp(-6, 6)
+
+    torch.manual_seed(0)
+    model, x, y = Net(6, 3), torch.randn(12, 6), torch.randint(0, 3, (12,))
+    objective = Objective(model, F.cross_entropy, (x, y))
+    weight = model.weight.detach().double().requires_grad_()
+    truth = F.cross_entropy(F.linear(x.double(), weight, model.bias.detach().double()).clamp(-6, 6), y)
+    assert objective.loss() == pytest.approx(truth.item(), rel=1e-6)
+    (slope,) = torch.autograd.grad(truth, weight)
+    torch.testing.assert_close(objective.gradient()[:18].double(), slope.flatten(), rtol=1e-5, atol=1e-7)
