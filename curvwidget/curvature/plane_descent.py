@@ -27,6 +27,7 @@ _SLOPE = 1e-9  # of the loss's spread between neighbours on the grid, a stride: 
 _DROP = 1e-14  # of that spread: where it falls by less, it ends
 _BETWEEN = (0.25, 0.5, 0.75)  # of the way from one minimum to another, where the loss has to rise for them to be two
 _NEAR = 0.5  # steps of the grid within which two minima are one
+_AT_ORIGIN = 1 / 16  # of the spread there: how much lower than the origin; a parabola falls so far in a quarter of a step
 
 
 class PlaneDescent:
@@ -100,7 +101,8 @@ class PlaneDescent:
     def is_new(self, place: Array, others: list[Array], plane: LossSlice) -> bool:
         """Say whether a minimum is another one than the origin and those found before.
 
-        It is where it lies half a step of the grid from each, and the loss rises on the way from it to each of those found.
+        It is where it lies half a step of the grid from each, and the loss rises on the way from it to each of those found. Near
+        the origin it is one too where the loss is lower than there by more than the grid can hide: the origin is no minimum then.
 
         Args:
             place: Its coordinates.
@@ -111,9 +113,15 @@ class PlaneDescent:
             Whether it is.
         """
         near = _NEAR * _steps(plane)
-        if any((np.abs(place - other) <= near).all() for other in [np.zeros(2), *others]):
+        if any((np.abs(place - other) <= near).all() for other in others):
+            return False
+        if (np.abs(place) <= near).all() and not self._is_below_origin(place, plane):
             return False
         return all(self._rises_between(place, other) for other in others)
+
+    def _is_below_origin(self, place: Array, plane: LossSlice) -> bool:
+        origin = np.zeros(2)
+        return self._loss(origin) - self._loss(place) > _AT_ORIGIN * _spread_around(plane, origin)
 
     def _rises_between(self, one: Array, other: Array) -> bool:
         ends = [self._loss(place) for place in (one, other)]

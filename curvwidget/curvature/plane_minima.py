@@ -123,12 +123,12 @@ class PlaneMinima(ArrayResult):
 
 
 def find_plane_minima(objective: Objective, plane: LossSlice, *, most: int = 5) -> PlaneMinima:
-    """Find the minima of a slice over two directions, besides its centre.
+    """Find the minima of a slice over two directions, besides its centre where that is one.
 
     Points of the grid that are no higher than their eight neighbours are starting points, the lowest first; from each the loss is
-    minimized within the plane (L-BFGS-B on slope and loss). What leads out of the slice, to the centre or to one that was found
-    already is left out; of two minima the loss is higher somewhere between them. A grid too coarse for a minimum does not find
-    it; `find_minima_around` looks farther.
+    minimized within the plane (L-BFGS-B on slope and loss). What leads out of the slice or to one that was found already is left
+    out, and so is what lies within half a step of the grid of the centre and is not visibly lower; of two minima the loss is
+    higher somewhere between them. A grid too coarse for a minimum does not find it; `find_minima_around` looks farther.
 
     Args:
         objective: The loss at the centre of the slice.

@@ -16,9 +16,9 @@ from curvwidget.objective.chunking import rows_within_budget
 from curvwidget.objective.flat import FlatParameters
 from curvwidget.objective.grouped_convolution import join_groups
 from curvwidget.objective.model_risk import ModelRisk
-from curvwidget.objective.normalization import BATCHNORM_POLICIES, apply_policy
+from curvwidget.objective.normalization import BATCHNORM_POLICIES, BatchNormPolicy, apply_policy
 from curvwidget.objective.parameters import ParameterFilter, select_parameters
-from curvwidget.objective.private_model import check_model, copy_privately, foreign_hooks
+from curvwidget.objective.private_model import check_model, copy_privately, foreign_hooks, shared_memory
 from curvwidget.objective.reading import read_batches, remark_on_data
 from curvwidget.objective.repairs import repair_embeddings, repair_weight_norm
 from curvwidget.objective.rng import preserved_rng
@@ -50,7 +50,7 @@ class LossOfModel:
     criterion: Callable[[Any, Any], Tensor] | None
     batch_loss: Callable[[nn.Module, Any], Tensor] | None
     parameters: ParameterFilter
-    batchnorm: str
+    batchnorm: BatchNormPolicy
     batch_size: int | None
     device: torch.device | str | None
     dtype: torch.dtype | None
@@ -133,6 +133,11 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
         parameters = FlatParameters(chosen)
         theta = parameters.read()
         notes = _remark_on_model(private, parameters, apply_policy(private, loss.batchnorm), loss.batchnorm)
+        if shared := shared_memory(model):
+            notes.append(
+                f"tensors that share memory in your model do not move as one here: {_list(shared)}; tie them as one parameter "
+                "(head.weight = emb.weight)"
+            )
         if fixed := [name for name, weight in held.items() if any(weight is tensor for tensor in parameters.tensors)]:
             notes.append(f"the padding row (padding_idx) of {_list(fixed)} is read as it stands, wherever θ goes")
         batches = read_batches(data, device=device, dtype=loss.dtype, piece=loss.batch_size)
@@ -158,7 +163,7 @@ def build_risk(model: nn.Module, loss: LossOfModel, data: Any) -> BuiltRisk:
     return BuiltRisk(risk, theta, value, (*notes, *told), told)
 
 
-def _remark_on_model(private: nn.Module, parameters: FlatParameters, normalizations: int, policy: str) -> list[str]:
+def _remark_on_model(private: nn.Module, parameters: FlatParameters, normalizations: int, policy: BatchNormPolicy) -> list[str]:
     notes = []
     if policy != "running" and not normalizations:
         notes.append(f"batchnorm={policy!r} changes nothing: the model has no layer with running statistics")

@@ -22,16 +22,18 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import torch
 from torch import nn
 
 __all__ = ["BATCHNORM_POLICIES", "BatchNormPolicy", "apply_policy"]
 
 BatchNormPolicy = Literal["running", "batch", "recalibrate"]
-BATCHNORM_POLICIES: tuple[str, ...] = get_args(BatchNormPolicy)
+BATCHNORM_POLICIES: tuple[BatchNormPolicy, ...] = get_args(BatchNormPolicy)
 _NORMALIZATIONS = (nn.modules.batchnorm._NormBase,)
+_NAMES = {"BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"}
 
 
-def apply_policy(model: nn.Module, policy: str) -> int:
+def apply_policy(model: nn.Module, policy: BatchNormPolicy) -> int:
     """Let the normalization layers of a private model in eval mode use what a policy says.
 
     Args:
@@ -40,7 +42,23 @@ def apply_policy(model: nn.Module, policy: str) -> int:
 
     Returns:
         How many layers have running statistics, and so follow the policy.
+
+    Raises:
+        ValueError: If a layer is compiled (`torch.jit`), which cannot be made to follow a policy other than ``"running"``.
     """
+    compiled = {
+        name: kind
+        for name, module in model.named_modules()
+        if isinstance(module, torch.jit.ScriptModule)
+        and (kind := module.original_name) in _NAMES
+        and getattr(module, "running_mean", None) is not None
+    }
+    if policy != "running" and compiled:
+        name, kind = next(iter(compiled.items()))
+        raise ValueError(
+            f"batchnorm must be 'running' for a model from torch.jit, whose layers are compiled, got {policy!r} and a {kind} at "
+            f"{name or 'the top'!r}; give the model as it was before torch.jit.script or torch.jit.trace"
+        )
     layers = [module for module in model.modules() if isinstance(module, _NORMALIZATIONS) and module.running_mean is not None]
     if policy != "running":
         for layer in layers:

@@ -17,6 +17,7 @@ from curvwidget.objective.along import LossesAlong
 from curvwidget.objective.building import LossOfModel, build_risk
 from curvwidget.objective.derivatives import term_gradient, term_value
 from curvwidget.objective.model_risk import ModelRisk
+from curvwidget.objective.normalization import BatchNormPolicy
 from curvwidget.objective.parameters import ParameterBlock, ParameterFilter
 from curvwidget.objective.products import HessianProducts
 from curvwidget.objective.recorded_plane import Records
@@ -62,7 +63,7 @@ class Objective:
         *,
         batch_loss: Callable[[nn.Module, Any], Tensor] | None = None,
         parameters: ParameterFilter = None,
-        batchnorm: str = "running",
+        batchnorm: BatchNormPolicy = "running",
         batch_size: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,

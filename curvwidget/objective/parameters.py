@@ -43,7 +43,7 @@ def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str
     """Pick the parameters that make up θ.
 
     Args:
-        model: The model; a tensor tied to several names counts once, under its first name.
+        model: The model; a tensor tied to several names counts once, under its first name, and may be chosen by any of them.
         parameters: None for all that require grad; a name or names, with globs (``"layers.3.*"``); or a predicate
             ``(name, tensor) -> bool``.
 
@@ -62,7 +62,8 @@ def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str
         if not chosen:
             raise ValueError("model must have a parameter that requires grad, got none; choose some with parameters=")
     elif callable(parameters):
-        chosen = {name: tensor for name, tensor in named.items() if parameters(name, tensor)}
+        picked = {id(tensor) for name, tensor in model.named_parameters(remove_duplicate=False) if parameters(name, tensor)}
+        chosen = {name: tensor for name, tensor in named.items() if id(tensor) in picked}
         if not chosen:
             raise ValueError("parameters must accept at least one parameter, got a predicate that accepts none")
     elif isinstance(parameters, Iterable):
@@ -82,7 +83,6 @@ def select_parameters(model: nn.Module, parameters: ParameterFilter) -> dict[str
 def _match_names(model: nn.Module, named: dict[str, nn.Parameter], patterns: Sequence[object]) -> dict[str, nn.Parameter]:
     if not patterns:
         raise ValueError("parameters must name at least one parameter, got an empty list")
-    # A tied tensor may be asked for by any of its names.
     first_name = {id(tensor): name for name, tensor in named.items()}
     picked: set[str] = set()
     for pattern in patterns:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PrivateModel", "check_model", "copy_privately", "foreign_hooks"]
+__all__ = ["PrivateModel", "check_model", "copy_privately", "foreign_hooks", "shared_memory"]
 
 PrivateModel = tuple[nn.Module, Any]  # the copy, and the criterion that belongs to it
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
@@ -120,6 +120,34 @@ def foreign_hooks(model: nn.Module) -> list[str]:
                 if not home.startswith("torch."):
                     names.append(name or "(the model)")
     return list(dict.fromkeys(names))
+
+
+def shared_memory(model: nn.Module) -> list[str]:
+    """List the tensors of a model that lie in a parameter's memory and are not that parameter (``head.weight.data = w.data``).
+
+    In the copy each of them is on its own, and only `nn.Parameter` objects that are the same count once.
+
+    Args:
+        model: The user's.
+
+    Returns:
+        Pairs of names, as ``"head.weight and emb.weight"``.
+    """
+    parameters = dict(model.named_parameters())
+    others = {**parameters, **dict(model.named_buffers())}
+    for prefix, module in model.named_modules():
+        held = ((f"{prefix}.{name}".lstrip("."), value) for name, value in vars(module).items())
+        others |= {name: value for name, value in held if isinstance(value, Tensor)}
+    starts: dict[tuple[torch.device, int], str] = {}
+    pairs = []
+    for name, tensor in others.items():
+        if tensor.layout != torch.strided or tensor.is_nested or not tensor.numel():
+            continue
+        place = tensor.device, tensor.data_ptr()
+        first = starts.setdefault(place, name)
+        if first in parameters and tensor is not parameters[first]:
+            pairs.append(f"{name} and {first}")
+    return pairs
 
 
 def _unwrap(module: nn.Module) -> nn.Module:

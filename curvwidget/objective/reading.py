@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +21,7 @@ from curvwidget.objective.trees import map_tensors, tensors_of
 __all__ = ["read_batches", "remark_on_data"]
 
 _PIECE = 256  # samples of a Dataset that are collated at a time
+_BUFFERS = 2  # that an iterator may fill in turn: batches for which their content is remembered
 _READINGS = 5  # of one sample; a coin that is tossed for it falls on one side in all of them once in 16 times
 
 
@@ -34,7 +36,7 @@ def read_batches(data: Any, *, device: torch.device, dtype: torch.dtype | None, 
         piece: Samples of a `Dataset` that make a batch.
 
     Returns:
-        The batches. Tensors already of the right kind are not copied.
+        The batches. Tensors already of the right kind are not copied, unless their memory was filled again for a later batch.
 
     Raises:
         TypeError: If the data is none of these.
@@ -100,11 +102,30 @@ def _equal(a: Tensor, b: Tensor) -> bool:
 
 
 def _drain(source: Iterable[Any]) -> list[Any]:
-    items = []
+    items: list[Any] = []
+    copies: deque[tuple[int, Any]] = deque(maxlen=_BUFFERS)
     for item in source:
         checkpoint()
+        if not isinstance(source, list):
+            _restore(items, copies)
+            copies.append((len(items), map_tensors(item, lambda tensor: tensor.detach().clone())))
         items.append(item)
+    _restore(items, copies)
     return items
+
+
+def _restore(items: list[Any], copies: Iterable[tuple[int, Any]]) -> None:
+    # Put a copy in place of each batch that has been written to since it came, as a loader does that fills one buffer each time.
+    for index, copied in copies:
+        now, then = tensors_of(items[index]), tensors_of(copied)
+        if len(now) != len(then) or not all(map(_stays, now, then)):
+            items[index] = copied
+
+
+def _stays(now: Tensor, then: Tensor) -> bool:
+    if now.layout != torch.strided or now.is_nested:
+        return True  # such tensors are made anew, and some cannot be compared
+    return now.dtype == then.dtype and (torch.equal(now, then) or _equal(now, then))
 
 
 def _read_dataset(data: Dataset[Any], piece: int) -> list[Any]:

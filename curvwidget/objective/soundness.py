@@ -16,17 +16,49 @@ from curvwidget.objective.derivatives import explained, graph_nodes, term_value
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.risk import Risk
 
-__all__ = ["accepts_cuts", "check_sound", "is_mean", "refuse_sum", "try_all"]
+__all__ = ["accepts_cuts", "check_sound", "is_mean", "nudged", "refuse_sum", "try_all"]
 
 _PROBE_SAMPLES = 64
 _CUT = 4  # samples; not one, which BatchNorm does not take
 # Two evaluations on one device may differ by the order of a parallel sum, not by more.
 _REPEAT_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 _MEAN_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
+_NUDGE = 0.01  # of a block's own size; a block below this share of its usual size (1/√fan-in) counts as zero, and
+_NUDGE_OF_ZERO = 0.1  # is moved by this share of it
+
+
+def nudged(risk: Risk, theta: Tensor) -> Tensor:
+    """Move a little way from θ, to where a loss hides nothing that it hides at θ alone.
+
+    A head of zeros makes all samples' losses equal, whatever comes before it; so do ReZero's α = 0, and a perfect fit.
+
+    Args:
+        risk: The loss.
+        theta: ``(N,)``.
+
+    Returns:
+        A point near θ ``(N,)``, always the same one; no block is zero there. The global generators stay as they are. θ itself
+        where the loss has no value at that point.
+    """
+    generator = torch.Generator(device=theta.device).manual_seed(0)
+    moved = theta.clone()
+    for block in risk.blocks:
+        here = moved[block.slice]
+        size = float(here.norm()) / math.sqrt(block.size)
+        usual = math.sqrt(block.shape[0] / block.size) if block.shape else 1.0
+        step = _NUDGE * size if size > _NUDGE * usual else _NUDGE_OF_ZERO * usual
+        way = torch.empty_like(here).uniform_(-1, 1, generator=generator)
+        here.add_(way + way.sign(), alpha=step)  # 1 to 2 steps either way: a block of a single number moves too
+    try:
+        return moved if math.isfinite(_probe(risk, moved)) else theta
+    except (RuntimeError, ValueError, ArithmeticError):  # a matrix that has no factors there, say
+        return theta
 
 
 def check_sound(risk: Risk, theta: Tensor, foreign: Iterable[Tensor] = ()) -> list[str]:
     """Evaluate a loss on a few samples and refuse it where slices and derivatives of it would mean nothing.
+
+    At θ and at a point near it: what is multiplied by zeros at θ (dropout before a head of zeros) is not seen there.
 
     Sets ``risk.needs_grad``.
 
@@ -52,14 +84,18 @@ def check_sound(risk: Risk, theta: Tensor, foreign: Iterable[Tensor] = ()) -> li
         risk.needs_grad = not _agree(first, second, theta.dtype)
     if risk.needs_grad:
         second = _probe(risk, theta)
-    if not _agree(first, second, theta.dtype):
-        raise ValueError(
-            f"{risk.loss_name} must be deterministic, got {first:.9g} and {second:.9g} from the same θ and data. Usual causes: "
-            "functional dropout without training=self.training, noise or sampling in the model, augmentation in the loss, "
-            "a state that each call changes"
-        )
+    moved = nudged(risk, theta)
+    once, again = _probe(risk, moved), _probe(risk, moved)
+    for one, other in ((first, second), (once, again)):
+        if not _agree(one, other, theta.dtype):
+            raise ValueError(
+                f"{risk.loss_name} must be deterministic, got {one:.9g} and {other:.9g} from the same θ and data. Usual causes: "
+                "functional dropout without training=self.training, noise or sampling in the model, augmentation in the loss, "
+                "a state that each call changes"
+            )
     if unused:
         _refuse_hidden(risk, theta, unused, first)
+        _refuse_hidden(risk, moved, unused, once)
     return [block.name for block in risk.blocks if block.name in unused]
 
 
@@ -128,6 +164,8 @@ def accepts_cuts(risk: ModelRisk, theta: Tensor) -> bool:
 def refuse_sum(risk: ModelRisk, theta: Tensor) -> None:
     """Refuse a criterion that sums over samples: it doubles where every sample comes twice, which no mean does.
 
+    It is evaluated near θ: at a perfect fit a sum is zero, as a mean is.
+
     Args:
         risk: The loss on divisible batches.
         theta: ``(N,)``.
@@ -136,18 +174,21 @@ def refuse_sum(risk: ModelRisk, theta: Tensor) -> None:
         ValueError: If it is a sum.
     """
     head = risk.batches.head(_PROBE_SAMPLES // 2)
-    with risk.session(theta, order=0):
+    with risk.session(nudged(risk, theta), order=0):
         values = [risk.single_number(risk.evaluate_copy(batch)[0]) for batch in (head.items[0], _twice(head).items[0])]
     once, doubled = (float(value.detach()) for value in values)
     if once and abs(doubled - 2 * once) <= _MEAN_TOLERANCE[theta.dtype] * abs(once):
         raise ValueError(
             f"criterion must return the mean over the samples, got a sum: {head.n_samples} samples give {once:.6g}, each of them "
-            f"twice gives {doubled:.6g}; use reduction='mean'"
+            f"twice gives {doubled:.6g} (near θ); use reduction='mean'"
         )
 
 
 def is_mean(pieces: ModelRisk, theta: Tensor, other: float) -> bool:
     """Say whether a loss is a mean over samples, so that batches may be merged and cut: does another cut give the same?
+
+    Where all batches have the same loss (a head of zeros) any cut does, and at a perfect fit rounding is all there is of it: two
+    cuts are then compared near θ.
 
     Args:
         pieces: The loss on other batches of the same samples.
@@ -157,10 +198,24 @@ def is_mean(pieces: ModelRisk, theta: Tensor, other: float) -> bool:
     Returns:
         Whether the two agree.
     """
-    terms = [term_value(pieces, index, theta) for index in range(len(pieces.weights))]
-    mean = sum(weight * term for weight, term in zip(pieces.weights, terms, strict=True))
-    scale = max(abs(other), *(abs(term) for term in terms))
-    return abs(mean - other) <= _MEAN_TOLERANCE[theta.dtype] * scale
+    tolerance = _MEAN_TOLERANCE[theta.dtype]
+    mean, terms = _mean_of_terms(pieces, theta)
+    scale = max(abs(other), *map(abs, terms))
+    agree = abs(mean - other) <= tolerance * scale
+    if agree and max(terms) - min(terms) > tolerance * scale:
+        return True
+    longest = max(pieces.batches.sizes)
+    recut = pieces.rebatched(pieces.batches.rechunk(max(1, 2 * longest // 3) if longest > 1 else 2))
+    moved = nudged(pieces, theta)
+    (one, terms), (two, others) = (_mean_of_terms(cut, moved) for cut in (pieces, recut))
+    if not math.isfinite(one - two):
+        return agree
+    return abs(one - two) <= tolerance * max(map(abs, (*terms, *others)))
+
+
+def _mean_of_terms(risk: Risk, theta: Tensor) -> tuple[float, list[float]]:
+    terms = [term_value(risk, index, theta) for index in range(len(risk.weights))]
+    return sum(weight * term for weight, term in zip(risk.weights, terms, strict=True)), terms
 
 
 def _twice(batch: Batches) -> Batches:
@@ -194,7 +249,7 @@ def _refuse_hidden(risk: Risk, theta: Tensor, unused: set[str], value: float) ->
     for block in risk.blocks:
         if block.name in unused:
             steps = torch.arange(block.size, dtype=theta.dtype, device=theta.device)
-            moved[block.slice] = 1.01 * moved[block.slice] + 0.01 * torch.cos(steps)
+            moved[block.slice] = 1.01 * moved[block.slice] + _NUDGE_OF_ZERO * torch.cos(steps)
     if not _agree(_probe(risk, moved), value, theta.dtype):
         names = ", ".join(sorted(unused))
         raise ValueError(

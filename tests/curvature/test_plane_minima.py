@@ -58,6 +58,14 @@ def test_the_centre_and_what_lies_outside_are_left_out() -> None:
     np.testing.assert_allclose(near.coordinates, [[-3, 0]], atol=1e-5)
 
 
+def test_a_minimum_beside_a_centre_that_is_none_is_found_and_a_centre_that_is_one_up_to_the_grid_is_left_out() -> None:
+    for shift, found in (([0.09, 0.04], True), ([0.06, 0.02], True), ([0.01, 0.02], False), ([0.0, 0.0], False)):
+        bottom = torch.tensor([*shift, 0.0, 0.0], dtype=torch.float64)  # steps of the grid are 0.2
+        bowl = cw.Objective.from_function(lambda t, bottom=bottom: ((t - bottom) ** 2).sum(), torch.zeros(4, dtype=torch.float64))
+        plane = cw.slice_loss(bowl, cw.own_directions(bowl, torch.eye(4)[:2]), span=1.0, resolution=11)
+        np.testing.assert_allclose(find_plane_minima(bowl, plane).coordinates, [shift] if found else np.zeros((0, 2)), atol=1e-6)
+
+
 def test_no_more_are_tried_than_asked_for_and_what_is_no_number_is_no_minimum() -> None:
     objective = wells()
     own = cw.own_directions(objective, torch.eye(12)[:2])

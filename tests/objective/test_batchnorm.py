@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -120,6 +123,19 @@ def test_instance_norm_with_running_statistics_follows_the_policy() -> None:
     centred = (x - x.mean(dim=2, keepdim=True)) / (x.var(dim=2, correction=0, keepdim=True) + 1e-5).sqrt()
     truth = F.cross_entropy(model[2](centred.flatten(1)), y)
     assert objective.loss() == pytest.approx(truth.item(), rel=1e-10)
+
+
+@pytest.mark.parametrize("batchnorm", ["batch", "recalibrate"])
+@pytest.mark.parametrize("compiled", [torch.jit.script, lambda model: torch.jit.trace(model.eval(), X)])
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_compiled_layers_which_cannot_follow_a_policy_are_refused(
+    compiled: Callable[[nn.Module], nn.Module], batchnorm: Literal["batch", "recalibrate"]
+) -> None:
+    model = compiled(net())
+    with pytest.raises(ValueError, match=rf"batchnorm must be 'running'.*got '{batchnorm}' and a BatchNorm1d at '1'"):
+        Objective(model, F.cross_entropy, (X, Y), batchnorm=batchnorm)
+    truth = F.cross_entropy(model.eval()(X), Y).item()
+    assert Objective(model, F.cross_entropy, (X, Y)).loss() == pytest.approx(truth, rel=1e-12)
 
 
 def test_a_policy_without_a_layer_to_follow_it_is_mentioned() -> None:

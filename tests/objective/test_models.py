@@ -242,8 +242,21 @@ def test_part_of_the_parameters_gives_that_part_of_the_hessian(parameters: Any, 
 def test_tied_weights_may_be_asked_for_by_any_of_their_names() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)).double()
     model[2].weight = model[0].weight
-    objective = Objective(model, F.cross_entropy, (X, Y), parameters="2.weight")
-    assert [block.name for block in objective.blocks] == ["0.weight"]
+    for chosen in ("2.weight", lambda name, tensor: name == "2.weight"):
+        objective = Objective(model, F.cross_entropy, (X, Y), parameters=chosen)
+        assert [block.name for block in objective.blocks] == ["0.weight"]
+
+
+def test_memory_that_is_shared_without_being_tied_is_mentioned() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)).double()
+    assert Objective(model, F.cross_entropy, (X, Y)).notes == ()
+    model[2].weight.data = model[0].weight.data
+    (note,) = Objective(model, F.cross_entropy, (X, Y)).notes
+    assert note.startswith("tensors that share memory in your model do not move as one here: 2.weight and 0.weight;")
+    model[2].weight = model[0].weight
+    model.kept = model[0].bias.detach()
+    (note,) = Objective(model, F.cross_entropy, (X, Y)).notes
+    assert "kept and 0.bias" in note
 
 
 class Mixed(nn.Module):
@@ -366,6 +379,111 @@ def test_where_there_is_no_second_derivative_the_error_names_the_operation_and_t
             objective.hvp(theta)
     assert objective.loss(theta) == pytest.approx(whole_loss(theta).item(), rel=1e-12)
     torch.testing.assert_close(objective.gradient(), torch.autograd.functional.jacobian(whole_loss, theta), **CLOSE)
+
+
+class KeptSine(torch.autograd.Function):
+    """An operation with a right slope, whose second derivative is missing: the cosine is kept as if it were a constant."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.slope = x.cos()
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient * ctx.slope
+
+
+class SavedSine(KeptSine):
+    """The same, done right."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * x.cos()
+
+
+class OwnReLU(torch.autograd.Function):
+    """Kinks of a user's own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (x > 0)
+
+
+class RoundThrough(torch.autograd.Function):
+    """Straight through what jumps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return (4 * x).round() / 4
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class Own(nn.Module):
+    def __init__(self, function: type[torch.autograd.Function], width: int = 8) -> None:
+        super().__init__()
+        self.first, self.second, self.function = nn.Linear(3, width), nn.Linear(width, 2), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.function.apply(self.first(x)))
+
+
+@pytest.mark.parametrize("head", ["any", "zeros"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_symmetric_hessian_that_is_not_the_slope_of_the_gradient_is_refused(dtype: torch.dtype, head: str) -> None:
+    models = Own(KeptSine).to(dtype), Own(SavedSine).to(dtype)
+    if head == "zeros":
+        nn.init.zeros_(models[0].second.weight)
+    models[1].load_state_dict(models[0].state_dict())
+    wrong, right = (Objective(model, F.cross_entropy, (X, Y), dtype=dtype) for model in models)
+    with pytest.raises(NotImplementedError, match=r"off differences of the gradient by 0\.\d+ of their size.*look into KeptSine"):
+        wrong.hvp(wrong.theta)
+    torch.testing.assert_close(wrong.gradient(), right.gradient())
+
+    def whole_loss(theta: Tensor) -> Tensor:
+        hidden = (X @ theta[:24].reshape(8, 3).T + theta[24:32]).sin()
+        return F.cross_entropy(hidden @ theta[32:48].reshape(2, 8).T + theta[48:], Y)
+
+    H = torch.autograd.functional.hessian(whole_loss, right.theta.double())
+    torch.testing.assert_close(right.hvp(torch.eye(50, dtype=dtype)).double(), H, rtol=1e-4, atol=1e-5)
+
+
+def test_a_loss_whose_hessian_is_all_missing_is_refused() -> None:
+    model = Own(KeptSine).double()
+    objective = Objective(model, lambda output, _: output.mean(), (X, Y), parameters="first.*")
+    with pytest.raises(NotImplementedError, match=r"off differences of the gradient by 1 of their size"):
+        objective.hvp(objective.theta)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_kinks_of_ones_own_are_no_wrong_second_derivatives(dtype: torch.dtype, seed: int) -> None:
+    torch.manual_seed(seed)
+    model = Own(OwnReLU, width=200)
+    objective = Objective(model, F.cross_entropy, (torch.randn(64, 3), torch.arange(64) % 2), dtype=dtype)
+    assert objective.hvp(objective.theta).isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:the gradient that autograd gives is not the slope:UserWarning")
+def test_of_a_gradient_that_is_known_not_to_be_the_slope_the_hessian_is_that_of_the_other_function() -> None:
+    objective = Objective(Own(RoundThrough).double(), F.cross_entropy, (X, Y))
+    assert "is not the slope of the loss" in objective.notes[-1]
+    assert objective.hvp(objective.theta).isfinite().all()
 
 
 class TwoFaced(torch.autograd.Function):

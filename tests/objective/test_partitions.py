@@ -96,6 +96,19 @@ class TestLossesThatAreNoMeans:
         H = torch.autograd.functional.hessian(lambda theta: self.truth(theta, self.parts), PROBLEM.point)
         torch.testing.assert_close(objective.hvp(torch.eye(43).double()), H, **EXACT)
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_a_head_of_zeros_hides_nothing_though_all_samples_have_one_loss(self, dtype: torch.dtype) -> None:
+        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).to(dtype)
+        nn.init.zeros_(model[2].weight)
+        nn.init.zeros_(model[2].bias)
+        batches = [(x.to(dtype), y) for x, y in cut(PROBLEM.data, [10])]
+        with pytest.warns(UserWarning, match="criterion is not a mean over samples.*the batches as they were given"):
+            objective = Objective(model, nn.CrossEntropyLoss(weight=self.weight.to(dtype)), batches)
+        theta = objective.theta.double()
+        slope = torch.autograd.functional.jacobian(lambda t: self.truth(t, self.parts), theta)
+        torch.testing.assert_close(objective.gradient().double(), slope, rtol=1e-4, atol=1e-6)
+        assert Objective(model, F.cross_entropy, batches).notes == ()
+
     def test_one_batch_is_no_matter(self) -> None:
         objective = Objective(PROBLEM.model, nn.CrossEntropyLoss(weight=self.weight), PROBLEM.data)
         assert objective.notes == ()

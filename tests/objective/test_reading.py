@@ -164,6 +164,38 @@ def test_tensors_that_lie_right_are_not_copied() -> None:
     assert y.data_ptr() == Y.data_ptr()
 
 
+@pytest.mark.parametrize("buffers", [1, 2])
+@pytest.mark.parametrize("kind", ["tensors", "arrays", "one dictionary"])
+def test_a_loader_may_fill_its_buffers_again_for_each_batch(buffers: int, kind: str) -> None:
+    memory = [(torch.empty(3, 3).double(), torch.empty(3).long()) for _ in range(buffers)]
+    dictionary: dict[str, Any] = {}
+
+    def refilled() -> Iterator[Any]:
+        for index, start in enumerate(range(0, 21, 3)):
+            x, y = memory[index % buffers]
+            x.copy_(X[start : start + 3])
+            y.copy_(Y[start : start + 3])
+            dictionary["x"], dictionary["y"] = x, y
+            yield {"tensors": (x, y), "arrays": (x.numpy(), y.numpy()), "one dictionary": dictionary}[kind]
+        x.zero_()
+
+    if kind == "one dictionary":
+        objective = Objective(
+            MODEL, None, refilled(), batch_loss=lambda model, batch: F.cross_entropy(model(batch["x"]), batch["y"])
+        )
+    else:
+        objective = Objective(MODEL, F.cross_entropy, refilled())
+    assert objective.n_samples == 21
+    assert objective.loss(objective.theta) == pytest.approx(TRUTH, rel=1e-12)
+
+
+def test_batches_of_an_iterator_that_stay_as_they_are_are_not_copied() -> None:
+    x = X.clone()
+    x[0, 0] = float("nan")
+    batches = read_batches(((x[start : start + 6], Y[:6]) for start in range(0, 15, 2)), device=X.device, dtype=None)
+    assert [item[0].data_ptr() for item in batches.items] == [x[start].data_ptr() for start in range(0, 15, 2)]
+
+
 def test_reading_may_be_interrupted() -> None:
     class StopError(Exception):
         pass

@@ -181,6 +181,46 @@ def test_a_loss_that_differs_from_call_to_call_is_refused_with_its_usual_causes(
         Objective(NoisyNet(noise), F.cross_entropy, pair())
 
 
+class Masked(nn.Module):
+    """Hides its body behind zeros, as at the start of training: a head of zeros, ReZero's α, LoRA's B."""
+
+    def __init__(self, mask: str, body: str) -> None:
+        super().__init__()
+        self.skip, self.first, self.head = nn.Linear(3, 2), nn.Linear(3, 4), nn.Linear(4, 2)
+        self.alpha = nn.Parameter(torch.full((), float(mask != "alpha")))
+        self.body = body
+        if mask == "head":
+            nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = torch.tanh(self.first(x))
+        features = {"dropout": F.dropout, "detach": Tensor.detach, "fine": lambda t: t}[self.body](features)
+        return self.skip(x) + self.alpha * self.head(features)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("mask", ["head", "alpha"])
+def test_what_zeros_hide_at_theta_is_refused_all_the_same(mask: str, dtype: torch.dtype) -> None:
+    with pytest.raises(ValueError, match=r"criterion must be deterministic.*dropout"):
+        Objective(Masked(mask, "dropout"), F.cross_entropy, pair(40), dtype=dtype)
+    with pytest.raises(ValueError, match=r"moves with first.bias, first.weight but has no gradient"):
+        Objective(Masked(mask, "detach"), F.cross_entropy, pair(40), dtype=dtype)
+    model, data = Masked(mask, "fine"), pair(40)
+    objective = Objective(model, F.cross_entropy, data, dtype=dtype)
+    assert objective.notes == ()
+    assert objective.loss(objective.theta) == pytest.approx(F.cross_entropy(model(data[0]), data[1]).item(), rel=1e-6)
+
+
+def test_a_sum_is_refused_at_a_perfect_fit_too_and_a_mean_is_not() -> None:
+    model = nn.Linear(3, 2)
+    x = torch.randn(20, 3)
+    y = model(x).detach()
+    for data in ((x, y), [(x[:8], y[:8]), (x[8:], y[8:])]):
+        with pytest.raises(ValueError, match=r"criterion must return the mean over the samples, got a sum: \d+ samples"):
+            Objective(model, nn.MSELoss(reduction="sum"), data)
+        assert Objective(model, nn.MSELoss(), data).notes == ()
+
+
 def test_dropout_layers_are_switched_off_and_so_are_no_noise() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.9), nn.Linear(4, 2))
     Objective(model, F.cross_entropy, pair())
@@ -336,3 +376,11 @@ def test_a_wrong_function_or_point_is_refused_by_name(given: tuple[Any, Any, typ
     function, theta, kind, message = given
     with pytest.raises(kind, match=message):
         Objective.from_function(function, theta)
+
+
+def test_a_loss_that_has_no_value_beside_theta_is_taken_as_it_is_there() -> None:
+    def loss(t: Tensor) -> Tensor:
+        return -2 * torch.linalg.cholesky(torch.eye(2).double() + t * (1 - torch.eye(2).double())).diagonal().log().sum()
+
+    theta = torch.tensor([0.992], dtype=torch.float64)  # from 1 on there are no factors
+    assert Objective.from_function(loss, theta).loss() == pytest.approx(-np.log(1 - 0.992**2))
