@@ -75,6 +75,10 @@ def doubt_slope(risk: Risk, theta: Tensor) -> str | None:
     )
 
 
+# NaN where the loss has no value: a matrix that has no factors there, say.
 def _value(risk: Risk, theta: Tensor) -> float:
-    with risk.session(theta, order=0) as leaves:
-        return float(risk.single_number(risk.probe(_PROBE_SAMPLES, leaves)).detach())
+    try:
+        with risk.session(theta, order=0) as leaves:
+            return float(risk.single_number(risk.probe(_PROBE_SAMPLES, leaves)).detach())
+    except (RuntimeError, ValueError, ArithmeticError):
+        return math.nan
