@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import torch
+
 from curvwidget._number_words import format_number
 from curvwidget.directions.directions import Directions
 from curvwidget.linalg import Eigenpairs, extreme_eigenpairs
 from curvwidget.objective import Objective
 
-__all__ = ["directions_from_eigenpairs", "hessian_directions"]
+__all__ = ["directions_from_eigenpairs", "hessian_directions", "without_noise"]
+
+Array = np.ndarray[Any, Any]
 
 
 def hessian_directions(
@@ -49,7 +56,8 @@ def directions_from_eigenpairs(eigenpairs: Eigenpairs) -> Directions:
     """
     total = len(eigenpairs.values)
     labels = []
-    for index, (value, converged) in enumerate(zip(eigenpairs.values, eigenpairs.converged, strict=True)):
+    values = without_noise(eigenpairs.values, eigenpairs.vectors.dtype)
+    for index, (value, converged) in enumerate(zip(values, eigenpairs.converged, strict=True)):
         upper = index < eigenpairs.largest
         rank = index + 1 if upper else total - index
         name = ("λ_max" if upper else "λ_min") if rank == 1 else f"λ_{rank}" if upper else f"λ_N−{rank - 1}"
@@ -60,3 +68,17 @@ def directions_from_eigenpairs(eigenpairs: Eigenpairs) -> Directions:
         eigenvalues=eigenpairs.values,
         residuals=eigenpairs.residuals,
     )
+
+
+def without_noise(values: Array, dtype: torch.dtype) -> Array:
+    """Write 0 for eigenvalues that are nothing but the rounding of the largest, as they are said.
+
+    Args:
+        values: Eigenvalues of one matrix ``(k,)``, with the largest in size among them.
+        dtype: In which it was multiplied with vectors.
+
+    Returns:
+        The same, with 0 for what is less than the largest in size times the dtype's machine epsilon.
+    """
+    sizes = np.abs(values)
+    return np.where(sizes < torch.finfo(dtype).eps * sizes.max(initial=0.0), 0.0, values)

@@ -11,6 +11,7 @@ import ipywidgets
 import traitlets
 
 from curvwidget.curvature import ProjectedCurvature, ProjectionPrediction, ProjectionSample
+from curvwidget.directions.hessian import without_noise
 from curvwidget.runs import End, Executor, Worker
 from curvwidget.slices import LossSlice
 from curvwidget.widgets.curvature_plot import CurvaturePlot
@@ -196,15 +197,15 @@ class SaddleDemo(WorkingView):
             return
         self.verdict_bar.sentence, self.verdict_bar.kind = demo_sentence(point, self.sample), point.curvature.verdict
         self.table.value = demo_table(point, self.sample)
-        plot = self.curvature_plot
+        plot, eigenvalues = self.curvature_plot, point.hessian.eigenvalues
         with plot.hold_trait_notifications():
             plot.curvature = self.curvature
             plot.trace = point.trace
             plot.prediction = point.prediction
-            plot.eigenvalues = point.hessian.eigenvalues
+            plot.eigenvalues = None if eigenvalues is None else without_noise(eigenvalues, point.hessian.vectors.dtype)
             plot.sample = self.sample
-            if plot.selected is not None and plot.selected != self.request.shown:
-                plot.selected = None  # another plane was asked for by other means
+        shown = self.request.shown  # last, for another sample drops what is selected
+        plot.selected = shown if self.sample is not None and shown < len(self.sample) else None
 
     def _on_end(self, request: SaddleRequest, end: End) -> None:
         if end.state != "failed":

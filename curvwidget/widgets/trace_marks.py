@@ -11,11 +11,11 @@ from bqscales import LinearScale
 
 from curvwidget.widgets.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, Dash, Marker, axis, draw, figure, set_ticks, ticks
 
-__all__ = ["STYLES", "Curve", "MethodStyle", "TraceMarks"]
+__all__ = ["BESIDE", "STYLES", "Curve", "MethodStyle", "TraceMarks"]
 
 Array = np.ndarray[Any, Any]
 
-_BESIDE = 0.012  # of the plot's width between the end marks of methods that end at one cost
+BESIDE = 0.012  # of the plot's width between the end marks of methods that end at one cost
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class TraceMarks:
         Args:
             method: Its name.
             curve: Its way; None hides it.
-            place: How many methods were drawn before, so that end marks at one cost stand side by side.
+            place: How many methods drawn before end at this cost, so that their end marks stand side by side.
         """
         if curve is None:
             for mark in (self.lines, self.bands, self.errors, self.ends):
@@ -137,7 +137,7 @@ class TraceMarks:
             [np.clip(curve.estimates - curve.stderrs, low, high), np.clip(curve.estimates + curve.stderrs, low, high)]
         )
         draw(self.bands[method], curve.cost, edges if (curve.stderrs > 0).any() else np.full_like(edges, np.nan))
-        at = curve.cost[-1:] - place * _BESIDE * self._x.max
+        at = curve.cost[-1:] - place * BESIDE * self._x.max
         draw(self.ends[method], at, estimates[-1:])
         error = curve.stderrs[-1] if curve.stderrs[-1] > 0 else np.nan
         draw(self.errors[method], np.repeat(at, 2), np.clip(curve.estimates[-1] + error * np.array([-1.0, 1.0]), low, high))

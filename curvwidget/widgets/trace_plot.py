@@ -18,7 +18,7 @@ from curvwidget.curvature.agreement import AGREE, METHOD_NAMES, compare_traces
 from curvwidget.linalg.trace_estimate import TraceEstimate
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.style import Key, legend, sentence
-from curvwidget.widgets.trace_marks import STYLES, Curve, TraceMarks
+from curvwidget.widgets.trace_marks import BESIDE, STYLES, Curve, TraceMarks
 
 __all__ = ["HVP_COST", "TracePlot"]
 
@@ -122,11 +122,14 @@ class TracePlot(Picture, ipywidgets.VBox):
             running = [curve for method, curve in curves.items() if method != "exact"] or list(curves.values())
             cost = max((float(curve.cost[-1]) for curve in running), default=1.0)
             self._marks.set_range(cost, *_visible(running, [_last(curve) for curve in curves.values()]))
-            for place, method in enumerate(STYLES):
+            ends: list[float] = []
+            for method in STYLES:
                 curve = curves.get(method)
                 if curve is not None and method == "exact" and shown[method].progress >= 1:
                     curve = Curve(np.array([0.0, cost]), np.repeat(curve.estimates[-1:], 2), np.zeros(2))
-                self._marks.draw_curve(method, curve, place)
+                end = np.nan if curve is None else float(curve.cost[-1])
+                self._marks.draw_curve(method, curve, sum(abs(other - end) < BESIDE * cost for other in ends))
+                ends.append(end)
             self._legend.value = legend([_key(estimate) for estimate in shown.values()], note=self._note())
             unit = f"cost in loss evaluations (one HVP counts as {format_number(self.hvp_cost, 2)})"
             self._label.value = sentence(unit, centered=True)

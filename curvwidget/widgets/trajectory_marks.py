@@ -69,6 +69,8 @@ class WayMarks:
         Args:
             trajectory: Where the checkpoints lie in a plane, or None.
         """
+        for always in (self._center, self._x_axis, self._y_axis):
+            always.visible = trajectory is not None
         if trajectory is None:
             for mark in (self.way, self.points, self.last):
                 mark.visible = False
@@ -137,6 +139,8 @@ class LossMarks:
         Args:
             trajectory: The losses there and in the plane, or None.
         """
+        for always in (self._x_axis, self._y_axis):
+            always.visible = trajectory is not None
         if trajectory is None:
             for mark in (*self.lines, *self.points):
                 mark.visible = False

@@ -14,7 +14,7 @@ from curvwidget._number_words import format_number, format_share
 from curvwidget.directions import Trajectory
 from curvwidget.widgets.export.picture import Picture
 from curvwidget.widgets.picker import Picker
-from curvwidget.widgets.style import BLUE, INK, ORANGE, Key, axis_name, legend
+from curvwidget.widgets.style import BLUE, INK, ORANGE, Key, axis_name, legend, sentence
 from curvwidget.widgets.trajectory_marks import LossMarks, WayMarks
 
 __all__ = ["TrajectoryPlot"]
@@ -104,7 +104,8 @@ class TrajectoryPlot(Picture, ipywidgets.VBox):
             trajectory = self.trajectory
             self._way.draw(trajectory)
             self._losses.draw(trajectory)
-            self._label.value = "" if trajectory is None else axis_name(f"axis 1: {trajectory.directions.labels[0]}", "v₁")
+            nameless = sentence("\N{NO-BREAK SPACE}")  # in a name's room, so that nothing moves
+            self._label.value = nameless if trajectory is None else axis_name(f"axis 1: {trajectory.directions.labels[0]}", "v₁")
             self._picker.show(0 if trajectory is None else len(trajectory), self.selected)
             self._legend.value = legend(_KEYS if trajectory is not None else (), note=_note(trajectory, self.selected))
 
@@ -121,7 +122,7 @@ _KEYS = (
 
 def _note(trajectory: Trajectory | None, selected: int | None) -> str:
     if trajectory is None:
-        return "no checkpoints placed yet"
+        return "no checkpoints placed; that takes a plane, of two axes that differ"
     shares = trajectory.explained
     if not np.isfinite(shares).all():
         return "all checkpoints are the centre itself"

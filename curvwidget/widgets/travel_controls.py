@@ -53,13 +53,13 @@ class TravelControls(ipywidgets.VBox):
             tooltip="The point in the middle; double-click the map, or press Enter there, to make the probe the centre",
         )
         self.checkpoint = ipywidgets.SelectionSlider(
-            options=_options(self._checkpoints),
+            options=[(_START, 0), *((str(number), number) for number in range(1, 1 + len(checkpoints)))],
             value=0,
             description="training",
             style=_LABEL,
             layout={"width": "auto", "display": None if checkpoints else "none"},
             continuous_update=False,
-            tooltip="Checkpoints of the training run",
+            tooltip="Number of the checkpoint of the training run",
         )
         self.back = ipywidgets.Button(
             description="Back", icon="arrow-left", disabled=True, layout=_HALF, tooltip="To the centre before this one"

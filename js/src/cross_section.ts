@@ -3,7 +3,7 @@
 import { sample } from "./grid";
 import type { Packet } from "./packet";
 import type { Line, Plot } from "./plot";
-import { formatNumber, logTicks, ticks } from "./ticks";
+import { formatNumber, labelTicks, logTicks, type TickFormat, tickFormat, ticks } from "./ticks";
 
 /** Loss, slope and curvature along two directions, and what the mean curvature would make of them. */
 export interface Model {
@@ -16,6 +16,7 @@ export interface Model {
 }
 
 const POINTS = 121;
+const MOST_LETTERS = 8; // beside the vertical axis
 const BLUE = "#1f83c4";
 const ORANGE = "#e0700f";
 const INK = "var(--cw-fg)";
@@ -91,15 +92,25 @@ export function crossSection(packet: Packet, model: Model | null, probe: [number
       hollow: true,
     });
   }
+  const across = labelled(ticks(first, last, 5), tickFormat(first, last));
+  const up = labelled(ticks(low, high, 5), tickFormat(low, high));
   return {
     marks,
-    xTicks: ticks(first, last, 5).map((value) => [shareX(value), formatNumber(value, 2)]),
+    xTicks: across.ticks.map(([value, text]) => [shareX(value), text]),
     yTicks: log
       ? logTicks(low, high).map((loss, _, all) => [shareY(loss) as number, formatNumber(loss, digitsOf(all))])
-      : ticks(low, high, 5).map((loss) => [shareY(loss) as number, formatNumber(loss)]),
-    xName: `${packet.labels[axis]} (units of the direction)`,
-    yName: log ? "loss (log scale)" : "loss",
+      : up.ticks.map(([loss, text]) => [shareY(loss) as number, text]),
+    xName: `${packet.labels[axis]} (${across.left ? `${across.left} ` : ""}units of the direction)`,
+    yName: log ? "loss (log scale)" : up.left ? `loss (${up.left})` : "loss",
   };
+}
+
+/** Labels with the same decimals, and what they all leave out: no offset where they are short enough without. */
+function labelled(values: number[], format: TickFormat): { ticks: [number, string][]; left: string } {
+  const whole = labelTicks(values, { shift: 0, offset: 0, text: "" });
+  const fit = format.offset && new Set(whole).size === whole.length && whole.every((label) => label.length <= MOST_LETTERS);
+  const labels = fit ? whole : labelTicks(values, format);
+  return { ticks: values.map((value, index) => [value, labels[index] as string]), left: fit ? "" : format.text };
 }
 
 /** How many significant digits round numbers have, at most four. */

@@ -60,7 +60,8 @@ const render: Render<VerdictTraits> = ({ model, el }) => {
     summary.focus();
     event.stopPropagation(); // else the notebook leaves the cell
   });
-  const root = html("div", { class: "cw-root cw-verdict" }, mark, sentence, facts, notes);
+  const beside = html("div", { class: "cw-verdict-beside" }, facts, notes);
+  const root = html("div", { class: "cw-root cw-verdict" }, mark, sentence, beside);
   el.append(root);
   const draws: Record<keyof VerdictTraits, () => void> = {
     theme: () => root.setAttribute("data-theme", model.get("theme")),

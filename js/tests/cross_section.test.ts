@@ -62,3 +62,34 @@ it("draws logarithms where the map does, and leaves out what has none", () => {
   expect(plot.yTicks.map(([at]) => at)[1]).toBeCloseTo((0 - low) / (high - low), 6);
   expect(plot.yName).toBe("loss (log scale)");
 });
+
+it("labels each axis with the same decimals, and names the power of ten that all leave out", () => {
+  const plot = crossSection(
+    packetOf((a, b) => 1 + a + b, { x: [-0.11, 0, 0.11] }),
+    null,
+    [0, 0],
+    0,
+  );
+  expect(plot.xTicks.map(([, text]) => text)).toEqual(["−0.10", "−0.05", "0.00", "0.05", "0.10"]);
+  expect(plot.yTicks.map(([, text]) => text)).toEqual(["0.90", "0.95", "1.00", "1.05", "1.10"]);
+  const tiny = crossSection(
+    packetOf((a) => 0.1 * a, { x: [-1.1e-6, 0, 1.1e-6] }),
+    null,
+    [0, 0],
+    0,
+  );
+  expect(tiny.xTicks.map(([, text]) => text)).toEqual(["−1.0", "−0.5", "0.0", "0.5", "1.0"]);
+  expect(tiny.xName).toBe("first (×10⁻⁶ units of the direction)");
+  expect(tiny.yName).toBe("loss (×10⁻⁷)");
+  const high = (span: number) =>
+    crossSection(
+      packetOf((a) => 2.307 + span * a, { x: [-1, 0, 1] }),
+      null,
+      [0, 0],
+      0,
+    );
+  expect(high(5e-4).yTicks.map(([, text]) => text)).toEqual(["2.3066", "2.3068", "2.3070", "2.3072", "2.3074"]);
+  expect(high(5e-4).yName).toBe("loss");
+  expect(high(5e-8).yName).toBe("loss (×10⁻⁸ + 2.307000)");
+  expect(new Set(high(5e-8).yTicks.map(([, text]) => text)).size).toBeGreaterThan(2);
+});

@@ -7,6 +7,9 @@ import pytest
 import torch
 
 import curvwidget as cw
+from curvwidget._number_words import format_number
+from curvwidget.directions.hessian import directions_from_eigenpairs
+from curvwidget.linalg import Eigenpairs
 
 SPECTRUM = torch.tensor([5.0, 2.0, 0.5, -1.0, -3.0], dtype=torch.float64)
 
@@ -29,6 +32,23 @@ def test_hessian_directions_are_unit_eigenvectors_of_both_ends() -> None:
     vectors = found.vectors.numpy()
     np.testing.assert_allclose(vectors @ hessian, found.eigenvalues[:, None] * vectors, atol=1e-6)
     assert found.labels == ("λ_max = 5", "λ_2 = 2", "λ_min = −3")
+
+
+def test_an_eigenvalue_below_the_rounding_of_the_largest_is_zero_in_words_and_any_above_is_not() -> None:
+    for dtype, noise, number in ((torch.float64, 1e-17, 1e-14), (torch.float32, 1e-8, 1e-5)):
+        pairs = Eigenpairs(
+            values=np.array([2.0, number, noise, -noise]),
+            vectors=torch.eye(4, dtype=dtype),
+            residuals=np.zeros(4),
+            converged=np.full(4, True),
+            largest=3,
+            tolerance=1e-3,
+            seed=0,
+            hvps=8,
+        )
+        found = directions_from_eigenpairs(pairs)
+        assert found.labels == ("λ_max = 2", f"λ_2 = {format_number(number)}", "λ_3 = 0", "λ_min = 0")
+        np.testing.assert_array_equal(found.eigenvalues, pairs.values)  # in numbers they stay what was found
 
 
 def test_the_curvature_along_a_hessian_direction_is_its_eigenvalue_sign_included() -> None:

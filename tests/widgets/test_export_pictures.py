@@ -15,6 +15,7 @@ import curvwidget as cw
 from curvwidget._number_words import format_number, format_uncertain
 from curvwidget.runs import InlineExecutor
 from curvwidget.widgets import CurvaturePlot, Explorer, LossMap, Profiles, SaddleDemo, Surface, TrajectoryPlot
+from curvwidget.widgets.export.composition import compose
 from curvwidget.widgets.export.legend_text import plain_color, read_text
 from curvwidget.widgets.export.swatch import draw_swatch
 from curvwidget.widgets.style import BLUE, ORANGE, Key, legend
@@ -74,6 +75,21 @@ def test_the_explorers_picture_is_wide_and_colourful(explorer) -> None:
     image = pixels(explorer.to_png())
     assert image.shape[1] == 2400
     assert len(np.unique(image.reshape(-1, 3)[::97], axis=0)) > 100
+
+
+@pytest.mark.parametrize("width", [600, 640])  # half of the explorer, and alone
+def test_what_the_axes_of_a_surface_say_stays_within_its_box(width) -> None:
+    objective = quadratic()
+    directions = cw.Directions(torch.eye(5, dtype=torch.float64)[[0, 4]], ("random 1 (seed 0)", "random 2 (seed 0)"))
+    figure = compose(Surface(cw.slice_loss(objective, directions, span=0.11, resolution=21)), width)
+    figure.canvas.draw()
+    (axes,) = (found for found in figure.axes if found.name == "3d")
+    for axis in (axes.xaxis, axes.yaxis):
+        numbers = [text for text in axis.get_ticklabels() if text.get_text()]
+        assert [text.get_text() for text in numbers] == ["−0.10", "−0.05", "0.00", "0.05", "0.10"]
+        for text in (*numbers, axis.label):
+            said = text.get_window_extent()
+            assert axes.bbox.y0 <= said.y0 < said.y1 <= axes.bbox.y1
 
 
 def test_nothing_is_drawn_before_there_is_data() -> None:

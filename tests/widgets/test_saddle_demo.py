@@ -185,6 +185,15 @@ def test_a_point_that_curves_one_way_only_is_no_saddle_in_any_plane(negative, ve
     assert "10⁻" not in demo.verdict_bar.sentence
 
 
+def test_an_eigenvalue_of_nothing_but_rounding_noise_is_zero_on_map_and_plot_as_in_the_verdict() -> None:
+    demo = SaddleDemo(negative=0.0, planes=2, executor=InlineExecutor())
+    assert 0 < abs(demo.point.hessian.eigenvalues[1]) < 1e-20
+    assert "(κ₋ = 0, κ₊ = 1)" in demo.verdict_bar.sentence
+    assert demo.point.hessian.labels == ("λ_max = 1", "λ_min = 0")
+    texts = demo.curvature_plot._marks.texts
+    assert "λ_min = 0, ◀ λ_max = 1" in texts["λ 0"].text[0]
+
+
 def test_in_three_dimensions_every_plane_shows_the_saddle() -> None:
     demo = inline(n_parameters=3)
     assert demo.sample.probabilities["saddle"] == 1
@@ -235,6 +244,24 @@ def test_the_next_plane_and_one_picked_in_the_plot_are_shown() -> None:
     demo.request = dataclasses.replace(demo.request, shown=39)
     demo.controls.next_plane.click()
     assert demo.request.shown == 0
+
+
+def test_the_plots_field_has_the_number_of_the_plane_that_the_title_names() -> None:
+    demo = inline()
+    field = demo.curvature_plot._picker.number
+
+    def named() -> int:
+        return int(re.match(r"random plane (\d+) of 40", demo.loss_map.title).group(1))
+
+    assert field.value == named() == 1
+    field.value = 7
+    assert field.value == named() == 7
+    demo.controls.next_plane.click()
+    assert field.value == named() == 8
+    assert "plane 8: κ₋ =" in demo.curvature_plot.children[0].value
+    demo.controls.new_planes.click()
+    assert field.value == named() == 1
+    assert demo.curvature_plot.selected == demo.request.shown == 0
 
 
 def test_new_planes_are_others_and_leave_the_global_generators_alone() -> None:

@@ -96,6 +96,18 @@ def test_every_last_estimate_and_three_of_its_errors_fit_into_the_plot(slices, h
         assert estimate.trace + 3 * estimate.stderr < marks._y.max
 
 
+def test_an_end_mark_stands_at_its_lines_end_and_beside_another_that_ends_there(slices, hutchinson) -> None:
+    marks = TracePlot([slices, hutchinson])._marks
+    assert slices.evaluations != 6 * hutchinson.hvps
+    for method in ("slices", "hutchinson"):
+        assert marks.ends[method].x[0] == marks.lines[method].x[-1]
+        assert set(marks.errors[method].x) == {marks.lines[method].x[-1]}
+    at_one_cost = TracePlot([slices, hutchinson], hvp_cost=slices.evaluations / hutchinson.hvps)._marks
+    assert at_one_cost.lines["slices"].x[-1] == pytest.approx(at_one_cost.lines["hutchinson"].x[-1])
+    assert at_one_cost.ends["slices"].x[0] == at_one_cost.lines["slices"].x[-1]
+    assert 0.98 * slices.evaluations < at_one_cost.ends["hutchinson"].x[0] < 0.99 * slices.evaluations
+
+
 def test_one_sample_has_no_band_and_no_error(objective) -> None:
     view = TracePlot([cw.estimate_trace(objective, samples=1)])
     assert not view._marks.bands["hutchinson"].visible

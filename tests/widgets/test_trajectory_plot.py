@@ -60,7 +60,7 @@ def test_a_click_selects_a_checkpoint_also_where_others_are_not_finite(trajector
 
 def test_nothing_and_a_single_checkpoint_can_be_drawn(trajectory) -> None:
     view = TrajectoryPlot()
-    assert "no checkpoints placed yet" in text(view)
+    assert "no checkpoints placed" in text(view)
     assert not view._way.points.visible
     one = dataclasses.replace(
         trajectory,
@@ -74,6 +74,20 @@ def test_nothing_and_a_single_checkpoint_can_be_drawn(trajectory) -> None:
     assert not view._way.way.visible
     view.trajectory = None
     assert not view._losses.points[0].visible
+
+
+def test_without_a_plane_no_axis_of_the_one_before_is_left_and_the_sentence_names_the_reason(trajectory) -> None:
+    view = TrajectoryPlot(trajectory)
+    figures = (view._way.figure, view._losses.figure)
+    assert "axis 1: east" in view._label.value
+    view.trajectory = None
+    assert "a plane, of two axes that differ" in text(view)
+    assert not any(part.visible for figure in figures for part in (*figure.axes, *figure.marks))
+    assert "axis 1" not in view._label.value
+    view.trajectory = trajectory
+    assert all(part.visible for figure in figures for part in figure.axes)
+    assert view._way._center.visible
+    assert "axis 1: east" in view._label.value
 
 
 def test_a_way_along_one_direction_is_refused(trajectory) -> None:

@@ -219,7 +219,7 @@ def flat(state: dict[str, torch.Tensor]) -> torch.Tensor:
 def test_the_slider_moves_along_the_training_and_all_numbers_follow() -> None:
     objective, states, _ = training()
     explorer = inline(objective, checkpoints=states)
-    assert explorer.travel.checkpoint.options == (("θ", 0), *((f"checkpoint {i}", i) for i in (1, 2, 3)))
+    assert explorer.travel.checkpoint.options == (("θ", 0), ("1", 1), ("2", 2), ("3", 3))  # as much as the slider has room for
     losses = []
     for number, state in enumerate(states, start=1):
         explorer.travel.checkpoint.value = number

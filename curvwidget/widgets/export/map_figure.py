@@ -10,6 +10,7 @@ import numpy as np
 from curvwidget.widgets.colormap import blue_orange, viridis
 from curvwidget.widgets.loss_packet import ABOVE, BELOW, FINITE, NAN, NO_LOGARITHM
 from curvwidget.widgets.packing import unpack
+from curvwidget.widgets.style import ticks
 from curvwidget.widgets.surface_mesh import surface_mesh
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from curvwidget.widgets.surface import Surface
 
 __all__ = ["draw_map", "draw_surface"]
+
+_AWAY = 8  # points between what the ticks of the surface say and the names of its axes
+_MOST_TICKS = 5
+_ZOOM = 0.9  # so that both stay within the surface's box
 
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
@@ -119,12 +124,14 @@ def draw_surface(figure: Figure, box: Box, view: Surface) -> None:
     mesh = surface_mesh(plane, view.scale)
     axes: Any = figure.add_axes(box, projection="3d")
     for which, label in zip("xy", plane.directions.labels, strict=True):
-        getattr(axes, f"set_{which}label")(label, fontsize=8, parse_math=False)
-    axes.set_zlabel(_NAMES[view.scale], fontsize=8)
+        getattr(axes, f"set_{which}label")(label, fontsize=8, labelpad=_AWAY, parse_math=False)
+    axes.set_zlabel(_NAMES[view.scale], fontsize=8, labelpad=_AWAY)
     axes.tick_params(labelsize=7)
-    axes.set_xlim(plane.axes[0][0], plane.axes[0][-1])
-    axes.set_ylim(plane.axes[1][0], plane.axes[1][-1])
+    for which, along in zip("xy", plane.axes, strict=True):
+        getattr(axes, f"set_{which}lim")(along[0], along[-1])
+        getattr(axes, f"set_{which}ticks")(ticks(along[0], along[-1], _MOST_TICKS))
     axes.view_init(elev=32, azim=-120)
+    axes.set_box_aspect(None, zoom=_ZOOM)
     if mesh is None:
         axes.text2D(0.5, 0.5, "no finite loss on this slice", transform=axes.transAxes, ha="center")
         return
