@@ -1,6 +1,8 @@
-// The anywidget of `WebGLGate`: asks the browser once whether it can draw in three dimensions, and keeps the figure quick to redraw.
+// The anywidget of `WebGLGate`: asks the browser once whether it can draw in three dimensions, and keeps the figure quick to redraw,
+// in one view and in several.
 
 import type { Render } from "@anywidget/types";
+import { keepApart, type FigureModel as SharedFigure } from "./shared_scene";
 import { type FigureModel, keepSteady } from "./steady_shaders";
 
 export interface GateTraits {
@@ -34,7 +36,9 @@ const render: Render<GateTraits> = ({ model, el }) => {
     const figure = model.get("figure");
     if (!figure) return;
     const found = await model.widget_manager.get_model(figure.slice(REFERENCE.length));
-    if (!life.signal.aborted) keepSteady(found as unknown as FigureModel, life.signal);
+    if (life.signal.aborted) return;
+    keepSteady(found as unknown as FigureModel, life.signal);
+    keepApart(found as unknown as SharedFigure);
   };
   model.on("change:figure", steady);
   life.signal.addEventListener("abort", () => model.off("change:figure", steady));
