@@ -129,10 +129,10 @@ def record_loss(risk: ModelRisk, index: int, theta: Tensor, moved: Sequence[int]
     if most + affine.size * (n_directions + 2) * theta.element_size() > budget:
         affine, rest = split_affine(graph, None)
     lay_classes_in_rows(rest)
-    taken_from = list(rest.find_nodes(op="placeholder"))
-    write_over(rest, free=set(taken_from[len(moved) : -1]))  # what is known is summed up anew at each point
+    placeholders = list(rest.find_nodes(op="placeholder"))
+    write_over(rest, free=set(placeholders[len(moved) : -1]))  # what is known is summed up anew at each point
     reads = []
-    for place, node in zip(moved, taken_from, strict=False):
+    for place, node in zip(moved, placeholders, strict=False):
         if node.users:
             reads.append(place)
         else:

@@ -11,7 +11,7 @@ from torch import Tensor
 from curvwidget.objective.derivatives import explained
 from curvwidget.objective.risk import Risk
 
-__all__ = ["doubt_slope"]
+__all__ = ["doubt_slope", "value_beside"]
 
 _PROBE_SAMPLES = 64
 _STEP = 1e-2  # of max(‖θ‖, 1), the longest
@@ -60,7 +60,7 @@ def doubt_slope(risk: Risk, theta: Tensor) -> str | None:
         step = longest / _SHORTER**index
         if found and rounding / step > _SETTLED * abs(found[-1] - slope):
             break  # from here on rounding would be all that is seen
-        ahead, behind = (_value(risk, theta + way * step * direction) for way in (1, -1))
+        ahead, behind = (value_beside(risk, theta + way * step * direction) for way in (1, -1))
         found.append((ahead - behind) / (2 * step))
         if not abs(found[-1] - slope) > _AGREE * max(abs(slope), abs(found[-1])) + rounding / step:  # NaN raises no doubt
             return None
@@ -75,8 +75,16 @@ def doubt_slope(risk: Risk, theta: Tensor) -> str | None:
     )
 
 
-# NaN where the loss has no value: a matrix that has no factors there, say.
-def _value(risk: Risk, theta: Tensor) -> float:
+def value_beside(risk: Risk, theta: Tensor) -> float:
+    """Evaluate a loss on a few samples at a point that nobody asked for.
+
+    Args:
+        risk: The loss.
+        theta: The point ``(N,)``.
+
+    Returns:
+        Its value; NaN where it raises an error there: a matrix that has no factors, say.
+    """
     try:
         with risk.session(theta, order=0) as leaves:
             return float(risk.single_number(risk.probe(_PROBE_SAMPLES, leaves)).detach())

@@ -15,6 +15,7 @@ from curvwidget.objective.batches import Batches
 from curvwidget.objective.derivatives import explained, graph_nodes, term_value
 from curvwidget.objective.model_risk import ModelRisk
 from curvwidget.objective.risk import Risk
+from curvwidget.objective.slope import value_beside
 
 __all__ = ["accepts_cuts", "check_sound", "is_mean", "nudged", "refuse_sum", "try_all"]
 
@@ -49,10 +50,7 @@ def nudged(risk: Risk, theta: Tensor) -> Tensor:
         step = _NUDGE * size if size > _NUDGE * usual else _NUDGE_OF_ZERO * usual
         way = torch.empty_like(here).uniform_(-1, 1, generator=generator)
         here.add_(way + way.sign(), alpha=step)  # 1 to 2 steps either way: a block of a single number moves too
-    try:
-        return moved if math.isfinite(_probe(risk, moved)) else theta
-    except (RuntimeError, ValueError, ArithmeticError):  # a matrix that has no factors there, say
-        return theta
+    return moved if math.isfinite(value_beside(risk, moved)) else theta
 
 
 def check_sound(risk: Risk, theta: Tensor, foreign: Iterable[Tensor] = ()) -> list[str]:
